@@ -1,0 +1,101 @@
+package io.deltarule.engine.spi;
+
+import io.deltarule.engine.Recording;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/** Recorded launches, and what must hold before they may run again. Replaying allocates nothing. */
+final class Tape<B extends Block> implements Recording {
+
+  /** How far a cursor moves in one replay, and below which position it must start. */
+  private static final class Travel {
+    int advances;
+    int startBelow = Integer.MAX_VALUE;
+    String limitedBy = "";
+  }
+
+  private final AbstractEngine<B> engine;
+  private final List<Runnable> launches = new ArrayList<>();
+  private final Set<Allocation<?>> allocations = new LinkedHashSet<>();
+  private final Map<StepCursor<B>, Travel> cursors = new LinkedHashMap<>();
+  private Runnable[] compiled;
+  private Allocation<?>[] used;
+  private StepCursor<B>[] moved;
+  private Travel[] travels;
+  private boolean closed;
+
+  Tape(AbstractEngine<B> engine) {
+    this.engine = engine;
+  }
+
+  void add(List<Allocation<?>> operands, Runnable launch) {
+    launches.add(launch);
+    allocations.addAll(operands);
+  }
+
+  void advance(StepCursor<B> cursor) {
+    travel(cursor).advances++;
+  }
+
+  void limit(StepCursor<B> cursor, int rows, String what) {
+    Travel travel = travel(cursor);
+    if (rows - travel.advances < travel.startBelow) {
+      travel.startBelow = rows - travel.advances;
+      travel.limitedBy = what;
+    }
+  }
+
+  private Travel travel(StepCursor<B> cursor) {
+    return cursors.computeIfAbsent(cursor, c -> new Travel());
+  }
+
+  @Override
+  public void run() {
+    if (closed) {
+      throw new IllegalStateException("run: the recording is closed");
+    }
+    engine.requireIdle("run");
+    if (compiled == null) {
+      compile();
+    }
+    for (Allocation<?> allocation : used) {
+      if (allocation.closed()) {
+        throw new IllegalArgumentException("run: " + allocation.name() + " is closed");
+      }
+    }
+    for (int i = 0; i < moved.length; i++) {
+      if (moved[i].position() >= travels[i].startBelow) {
+        throw new IllegalArgumentException(
+            "run: the cursor " + moved[i] + " stands past the end (" + travels[i].limitedBy + ")");
+      }
+    }
+    for (Runnable launch : compiled) {
+      launch.run();
+    }
+    for (int i = 0; i < moved.length; i++) {
+      moved[i].move(moved[i].position() + travels[i].advances);
+    }
+  }
+
+  @SuppressWarnings({
+    "unchecked",
+    "rawtypes"
+  }) // an array of a generic type, filled with its elements
+  private void compile() {
+    compiled = launches.toArray(Runnable[]::new);
+    used = allocations.toArray(Allocation<?>[]::new);
+    moved = cursors.keySet().toArray(new StepCursor[0]);
+    travels = cursors.values().toArray(Travel[]::new);
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    launches.clear();
+    compiled = null;
+  }
+}
