@@ -32,12 +32,21 @@ public record TrainingResult(
   }
 
   /**
-   * The training loss of the last completed epoch.
+   * The training loss of the epoch that the parameters are from.
    *
    * @return NaN if none was completed
    */
   public double trainLoss() {
-    return epochs.isEmpty() ? Double.NaN : epochs.get(epochs.size() - 1).trainLoss();
+    return bestEpoch == 0 ? Double.NaN : epochs.get(bestEpoch - 1).trainLoss();
+  }
+
+  /**
+   * The validation loss of the epoch that the parameters are from.
+   *
+   * @return NaN if none was completed, or without validation
+   */
+  public double validationLoss() {
+    return bestEpoch == 0 ? Double.NaN : epochs.get(bestEpoch - 1).validationLoss();
   }
 
   /**
