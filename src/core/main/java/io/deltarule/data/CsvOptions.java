@@ -29,7 +29,13 @@ public record CsvOptions(Header header, Optional<String> label, Optional<Charact
     NO
   }
 
-  /** Checks for nulls. */
+  /**
+   * Checks for nulls.
+   *
+   * @param header as above
+   * @param label as above
+   * @param delimiter as above
+   */
   public CsvOptions {
     Objects.requireNonNull(header);
     Objects.requireNonNull(label);

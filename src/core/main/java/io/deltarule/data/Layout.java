@@ -15,7 +15,13 @@ import java.util.regex.Pattern;
 public record Layout(List<String> features, String label, boolean labelled) {
   private static final Pattern GENERATED = Pattern.compile("[cp][0-9]+");
 
-  /** Copies the names. */
+  /**
+   * Copies the names.
+   *
+   * @param features as above
+   * @param label as above
+   * @param labelled as above
+   */
   public Layout {
     features = List.copyOf(features);
     Objects.requireNonNull(label);

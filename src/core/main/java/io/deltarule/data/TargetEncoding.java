@@ -31,6 +31,10 @@ public record TargetEncoding(Output output, List<String> classes, float mean, fl
   /**
    * Checks the numbers against the output.
    *
+   * @param output as above
+   * @param classes as above
+   * @param mean as above
+   * @param deviation as above
    * @throws IllegalArgumentException naming what does not fit
    */
   public TargetEncoding {

@@ -77,6 +77,14 @@ public record Model(
   /**
    * Checks the parts against each other.
    *
+   * @param network as above
+   * @param parameters as above
+   * @param inputs as above
+   * @param targets as above
+   * @param featureNames as above
+   * @param labelName as above
+   * @param header as above
+   * @param provenance as above
    * @throws IllegalArgumentException naming what does not fit
    */
   public Model {

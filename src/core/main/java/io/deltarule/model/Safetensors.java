@@ -74,6 +74,8 @@ public record Safetensors(Map<String, String> metadata, Map<String, Tensor> tens
     /**
      * Checks the length.
      *
+     * @param shape as above
+     * @param values as above
      * @throws IllegalArgumentException if shape and length differ
      */
     public Tensor {
@@ -107,7 +109,12 @@ public record Safetensors(Map<String, String> metadata, Map<String, Tensor> tens
     }
   }
 
-  /** Copies the maps, in their order. */
+  /**
+   * Copies the maps, in their order.
+   *
+   * @param metadata as above
+   * @param tensors as above
+   */
   public Safetensors {
     metadata = Collections.unmodifiableMap(new LinkedHashMap<>(metadata));
     tensors = Collections.unmodifiableMap(new LinkedHashMap<>(tensors));
