@@ -14,6 +14,8 @@ public record EngineOptions(Precision precision, int threads) {
   /**
    * Checks the range.
    *
+   * @param precision as above
+   * @param threads as above
    * @throws IllegalArgumentException if threads is negative
    */
   public EngineOptions {

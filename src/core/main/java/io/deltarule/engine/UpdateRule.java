@@ -46,7 +46,11 @@ public sealed interface UpdateRule {
    * @param momentum in [0, 1)
    */
   record Momentum(float momentum) implements UpdateRule {
-    /** Checks the range. */
+    /**
+     * Checks the range.
+     *
+     * @param momentum as above
+     */
     public Momentum {
       requireFraction("momentum", momentum);
     }
@@ -67,7 +71,13 @@ public sealed interface UpdateRule {
    * @param epsilon positive, usually 1e-8
    */
   record Adam(float beta1, float beta2, float epsilon) implements UpdateRule {
-    /** Checks the ranges. */
+    /**
+     * Checks the ranges.
+     *
+     * @param beta1 as above
+     * @param beta2 as above
+     * @param epsilon as above
+     */
     public Adam {
       requireFraction("beta1", beta1);
       requireFraction("beta2", beta2);
