@@ -4,8 +4,8 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Turns Ctrl-C into a request to end: while one is open, the JVM goes down only after it was closed,
- * so that there is time to save. Exit status and signal are the JVM's usual ones.
+ * Turns Ctrl-C into a request to end: while one is open, the JVM goes down only after it was
+ * closed, so that there is time to save. Exit status and signal are the JVM's usual ones.
  */
 final class Interruption implements AutoCloseable {
   private static final int MOST_SECONDS = 60;

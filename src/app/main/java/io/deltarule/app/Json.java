@@ -15,8 +15,8 @@ final class Json {
   /**
    * Writes a value.
    *
-   * @param value of the kinds above; a number that JSON does not have, and an empty optional, become
-   *     null
+   * @param value of the kinds above; a number that JSON does not have, and an empty optional,
+   *     become null
    * @return the JSON text
    */
   static String of(Object value) {

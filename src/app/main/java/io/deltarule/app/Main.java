@@ -74,8 +74,7 @@ public final class Main implements Runnable {
           return complain(err, command, e.getMessage(), UNUSABLE);
         });
     line.setExecutionExceptionHandler(
-        (e, commandLine, result) ->
-            report(err, commandLine.getCommandSpec().qualifiedName(), e));
+        (e, commandLine, result) -> report(err, commandLine.getCommandSpec().qualifiedName(), e));
     int status = line.execute(arguments);
     out.flush();
     if (out.checkError() && status == DONE) {

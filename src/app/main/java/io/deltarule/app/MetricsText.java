@@ -19,8 +19,7 @@ final class MetricsText {
     add(parts, "AUC %.4f", metrics.auc());
     add(parts, "RMSE %.6g", rmse(metrics, targets));
     add(parts, "R2 %.4f", metrics.r2());
-    return String.join(", ", parts)
-        + String.format(Locale.ROOT, " (%,d rows)", metrics.rows());
+    return String.join(", ", parts) + String.format(Locale.ROOT, " (%,d rows)", metrics.rows());
   }
 
   private static void add(List<String> parts, String format, OptionalDouble value) {

@@ -17,19 +17,11 @@ final class ModelInput {
 
   @Mixin private DataOptionsMixin dataOptions = new DataOptionsMixin();
 
-  Path dataPath() {
-    return data;
-  }
-
   Model load() {
     return Model.load(model);
   }
 
   Dataset read(Model model, boolean labelled) {
-    return Datasets.read(
-        data,
-        dataOptions.csv(),
-        new io.deltarule.data.Layout(
-            model.layout().features(), model.layout().label(), labelled));
+    return Datasets.read(data, dataOptions.csv(), model.layout(labelled));
   }
 }

@@ -13,6 +13,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -62,7 +63,7 @@ final class PredictCommand implements Callable<Integer> {
       if (file == null) {
         out.print(csv);
       } else {
-        AtomicFile.write(file, csv);
+        AtomicFile.write(file, to -> to.write(csv.getBytes(StandardCharsets.UTF_8)));
         out.println("wrote " + data.rows() + " predictions to " + file);
       }
       return Main.DONE;

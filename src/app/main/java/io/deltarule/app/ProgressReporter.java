@@ -53,7 +53,8 @@ final class ProgressReporter implements TrainingListener, AutoCloseable {
     }
     if (!TERMINAL) {
       double elapsed = (System.nanoTime() - start) * 1e-9;
-      Duration left = Duration.ofSeconds(Math.round(elapsed / epoch.number() * (epochs - epoch.number())));
+      Duration left =
+          Duration.ofSeconds(Math.round(elapsed / epoch.number() * (epochs - epoch.number())));
       err.printf(
           Locale.ROOT,
           "epoch %d/%d:%s%s, %,.0f rows/s, at most %s left%n",

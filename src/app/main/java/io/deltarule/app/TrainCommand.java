@@ -6,9 +6,8 @@ import io.deltarule.data.InputException;
 import io.deltarule.data.Normalization;
 import io.deltarule.engine.Engine;
 import io.deltarule.engine.EngineDescription;
-import io.deltarule.engine.UpdateRule;
+import io.deltarule.model.AtomicFile;
 import io.deltarule.model.Model;
-import io.deltarule.model.Safetensors;
 import io.deltarule.network.Network;
 import io.deltarule.network.Parameters;
 import io.deltarule.training.Inference;
@@ -53,30 +52,6 @@ import picocli.CommandLine.Spec;
       "Ctrl-C ends training and saves the best model so far."
     })
 final class TrainCommand implements Callable<Integer> {
-
-  /** How parameters follow their gradient, by name. */
-  enum Optimizer {
-    SGD,
-    MOMENTUM,
-    ADAM,
-    ADAMW;
-
-    private UpdateRule rule() {
-      return switch (this) {
-        case SGD -> new UpdateRule.Sgd();
-        case MOMENTUM -> new UpdateRule.Momentum(0.9f);
-        case ADAM, ADAMW -> TrainingOptions.ADAM;
-      };
-    }
-
-    private double defaultRate() {
-      return switch (this) {
-        case SGD -> 0.1;
-        case MOMENTUM -> 0.01;
-        case ADAM, ADAMW -> TrainingOptions.DEFAULT.learningRate();
-      };
-    }
-  }
 
   @picocli.CommandLine.Parameters(paramLabel = "DATA", description = "The file to learn from.")
   private Path data;
@@ -202,12 +177,13 @@ final class TrainCommand implements Callable<Integer> {
       Path target = model != null ? model : defaultModel(data);
       Dataset dataset = Datasets.read(data, dataOptions.csv());
       Preparation prepared = prepare(dataset);
-      Optional<Samples> tested = test == null ? prepared.heldOut() : Optional.of(readTest(dataset, prepared));
+      Optional<Samples> tested =
+          test == null ? prepared.heldOut() : Optional.of(readTest(dataset, prepared));
       Network network = network(dataset, prepared);
       TrainingOptions options = options(prepared.training().rows());
-      Safetensors.requireWritable(target, 4 * network.parameters() + (1 << 16));
+      Model.requireWritable(target, network);
       if (report != null) {
-        Safetensors.requireWritable(report, 1 << 20);
+        AtomicFile.requireWritable(report, HtmlReport.MOST_BYTES);
       }
       prepared.targets().note().ifPresent(err::println);
       out.printf(
@@ -228,13 +204,16 @@ final class TrainCommand implements Callable<Integer> {
                       Inference.logits(engine, result.parameters(), samples.features()),
                       samples));
       Map<String, Object> summary =
-          summary(engine.description(), network, options, prepared, dataset, result, metrics, target);
+          summary(
+              engine.description(), network, options, prepared, dataset, result, metrics, target);
       new Model(
               network,
               result.parameters(),
               prepared.inputs(),
               prepared.targets(),
-              dataset.layout(true),
+              dataset.featureNames(),
+              dataset.labels().orElseThrow().name(),
+              dataset.header(),
               provenance(engine.description(), dataset, options, result))
           .save(target);
       if (report != null) {
@@ -255,8 +234,7 @@ final class TrainCommand implements Callable<Integer> {
             : dataset.image() ? Normalization.GLOBAL : Normalization.COLUMN;
     double heldOut = test != null ? 0 : testShare != null ? testShare : 0.2;
     try {
-      return Preparation.of(
-          dataset, networkOptions.output, chosen, heldOut, validationShare, seed);
+      return Preparation.of(dataset, networkOptions.output, chosen, heldOut, validationShare, seed);
     } catch (IllegalArgumentException e) {
       throw new InputException(
           "%s: %d rows are too few to split; %s, or pass --test-split 0 --validation-split 0"
@@ -266,8 +244,7 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private Samples readTest(Dataset dataset, Preparation prepared) {
-    return prepared.prepare(
-        Datasets.read(test, dataOptions.csv(), dataset.layout(true)));
+    return prepared.prepare(Datasets.read(test, dataOptions.csv(), dataset.layout(true)));
   }
 
   private Network network(Dataset dataset, Preparation prepared) {
@@ -293,8 +270,8 @@ final class TrainCommand implements Callable<Integer> {
           epochs,
           batch != null ? batch : Math.min(TrainingOptions.DEFAULT.batchSize(), rows),
           optimizer.rule(),
-          learningRate != null ? learningRate : optimizer.defaultRate(),
-          weightDecay != null ? weightDecay : optimizer == Optimizer.ADAMW ? 0.01 : 0,
+          learningRate != null ? learningRate : optimizer.learningRate(),
+          weightDecay != null ? weightDecay : optimizer.weightDecay(),
           patience,
           seed);
     } catch (IllegalArgumentException e) {
@@ -307,8 +284,7 @@ final class TrainCommand implements Callable<Integer> {
     try (Interruption interruption = new Interruption();
         ProgressReporter progress = new ProgressReporter(err, options.epochs())) {
       return new Trainer(engine, options, progress, interruption::requested)
-          .train(
-              Parameters.initialise(network, seed), prepared.training(), prepared.validation());
+          .train(Parameters.initialise(network, seed), prepared.training(), prepared.validation());
     }
   }
 

@@ -11,8 +11,8 @@ import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
- * A data set made ready for training: split, standardised by its training rows alone, and its labels
- * encoded.
+ * A data set made ready for training: split, standardised by its training rows alone, and its
+ * labels encoded.
  *
  * @param inputs how features are standardised, learned from the training rows
  * @param targets how labels are encoded; the classes are those of the whole file
@@ -67,11 +67,7 @@ public record Preparation(
         Standardizer.learn(data.features(), data.inputs(), training, normalization);
     Samples all =
         new Samples(
-            data.rows(),
-            data.inputs(),
-            data.features(),
-            targets.columns(),
-            targets.encode(labels));
+            data.rows(), data.inputs(), data.features(), targets.columns(), targets.encode(labels));
     return new Preparation(
         inputs,
         targets,

@@ -296,8 +296,8 @@ public final class Stack implements AutoCloseable {
     }
 
     /**
-     * Backward, after {@link #forward}: the output error from the logits, then from the last layer
-     * to the first the gradients and the propagated error. The gradients lie in {@link #gradient}.
+     * Backward, after {@link #forward}: the output error from the logits, then those of the layers
+     * below, then the gradients of all layers. They lie in {@link #gradient}.
      *
      * @param x the batch [rows x inputs]
      * @param y its targets [rows x outputs]
@@ -305,13 +305,38 @@ public final class Stack implements AutoCloseable {
      * @param at row of losses
      */
     public void backward(Matrix x, Matrix y, Matrix losses, Cursor at) {
+      outputError(y, losses, at);
+      propagate();
+      gradients(x);
+    }
+
+    /**
+     * The error signal of the output layer, from its logits.
+     *
+     * @param y the targets [rows x outputs]
+     * @param losses see {@link Engine#outputError}
+     * @param at row of losses
+     */
+    public void outputError(Matrix y, Matrix losses, Cursor at) {
       int last = a.length - 1;
       engine.outputError(network.output(), a[last], y, d[last], losses, at);
-      for (int l = last; l >= 0; l--) {
+    }
+
+    /** The error signals of all other layers, from the last to the first. */
+    public void propagate() {
+      for (int l = a.length - 1; l > 0; l--) {
+        engine.propagate(d[l], w[l], activation(l - 1), saved[l - 1], d[l - 1]);
+      }
+    }
+
+    /**
+     * The gradients of all layers, from their error signals.
+     *
+     * @param x the batch [rows x inputs]
+     */
+    public void gradients(Matrix x) {
+      for (int l = 0; l < a.length; l++) {
         engine.gradients(d[l], l == 0 ? x : a[l - 1], dw[l], db[l]);
-        if (l > 0) {
-          engine.propagate(d[l], w[l], activation(l - 1), saved[l - 1], d[l - 1]);
-        }
       }
     }
 
