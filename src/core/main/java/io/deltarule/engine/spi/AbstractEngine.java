@@ -276,7 +276,7 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
     requireIdle("write");
     call.begin("write");
     Operand<B> target = call.matrix("to", to);
-    requireLength(target, values.length);
+    requireLength(target, values);
     call.end();
     launchWrite(target, values);
   }
@@ -286,7 +286,8 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
     requireIdle("write");
     call.begin("write");
     IndexLists<B> target = call.indices("to", to);
-    if (target != null) {
+    call.require(values != null, "the array is null");
+    if (target != null && values != null) {
       if ((long) target.rows() * target.columns() != values.length) {
         call.require(false, "there are " + values.length + " values");
       }
@@ -306,14 +307,16 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
     requireIdle("read");
     call.begin("read");
     Operand<B> source = call.matrix("from", from);
-    requireLength(source, values.length);
+    requireLength(source, values);
     call.end();
     launchRead(source, values);
   }
 
-  private void requireLength(Operand<B> matrix, int length) {
-    if (matrix != null && matrix.size() != length) {
-      call.require(false, "the array has " + length + " elements");
+  private void requireLength(Operand<B> matrix, float[] values) {
+    if (values == null) {
+      call.require(false, "the array is null");
+    } else if (matrix != null && matrix.size() != values.length) {
+      call.require(false, "the array has " + values.length + " elements");
     }
   }
 
@@ -402,13 +405,14 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
     call.distinct("A", result, "X", inputs);
     call.distinct("A", result, "W", weights);
     call.distinct("A", result, "b", biases);
-    if (f.savesInput()) {
+    call.require(f != null, "the activation is null");
+    if (f != null && f.savesInput()) {
       call.distinct("saved", kept, "A", result);
       call.distinct("saved", kept, "X", inputs);
       call.distinct("saved", kept, "W", weights);
       call.distinct("saved", kept, "b", biases);
-    } else {
-      call.require(saved == a, "saved must be A itself for this activation");
+    } else if (kept != null && result != null) {
+      call.require(kept.coincides(result), "saved must be A itself for this activation");
     }
     call.end();
     if (tape == null) {
@@ -426,6 +430,7 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
     Operand<B> error = call.matrix("D", d);
     Operand<B> results = call.matrix("losses", losses);
     StepCursor<B> cursor = call.cursor("at", at);
+    call.require(output != null, "the output is null");
     if (logits != null) {
       call.shape("Y", targets, logits.rows(), logits.columns(), "of the shape of Z");
       call.shape("D", error, logits.rows(), logits.columns(), "of the shape of Z");
@@ -454,6 +459,7 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
     Operand<B> weights = call.matrix("W", w);
     Operand<B> kept = call.matrix("saved", saved);
     Operand<B> result = call.matrix("E", e);
+    call.require(f != null, "the activation is null");
     if (error != null && weights != null) {
       call.shape("W", weights, error.columns(), -1, "[columns of D x k]");
       call.shape("saved", kept, error.rows(), weights.columns(), "[rows of D x columns of W]");
@@ -504,9 +510,12 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
     Operand<B> memory = call.matrix("state", state);
     Operand<B> scalars = call.matrix("schedule", schedule);
     StepCursor<B> cursor = call.cursor("at", at);
+    call.require(rule != null, "the rule is null");
     call.shape("theta", parameters, 1, -1, "[1 x p]");
     if (parameters != null) {
       call.shape("gradient", slope, 1, parameters.columns(), "of the shape of theta");
+    }
+    if (parameters != null && rule != null) {
       call.shape("state", memory, rule.stateRows(), parameters.columns(), "[state rows x p]");
     }
     call.shape("schedule", scalars, -1, UpdateRule.SCALARS, "[any x 4]");
