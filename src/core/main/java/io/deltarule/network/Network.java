@@ -27,6 +27,11 @@ public record Network(
   /**
    * Checks the description.
    *
+   * @param inputs as above
+   * @param hidden as above
+   * @param activation as above
+   * @param outputs as above
+   * @param output as above
    * @throws IllegalArgumentException naming what is wrong
    */
   public Network {

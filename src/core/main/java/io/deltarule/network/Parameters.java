@@ -15,6 +15,9 @@ public record Parameters(Network network, float[][] weights, float[][] biases) {
   /**
    * Checks the lengths.
    *
+   * @param network as above
+   * @param weights as above
+   * @param biases as above
    * @throws IllegalArgumentException naming the first array of another length than the network's
    */
   public Parameters {
