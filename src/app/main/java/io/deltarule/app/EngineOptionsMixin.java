@@ -31,9 +31,16 @@ final class EngineOptionsMixin {
       description = "Threads of an engine on the CPU. Default: all processors")
   int threads = 0;
 
+  @Option(
+      names = "--device",
+      paramLabel = "N|NAME",
+      description =
+          "Which device of several: its number from 0, or a part of its name. Default: the best")
+  String device = "";
+
   /** Opens the engine; the automatic choice is said on standard error. */
   Engine open(PrintWriter err) {
-    Engines.Choice choice = Engines.choose(engine, new EngineOptions(precision, threads));
+    Engines.Choice choice = Engines.choose(engine, new EngineOptions(precision, threads, device));
     if (engine.equals(Engines.AUTO)) {
       err.println(choice.reason());
     }

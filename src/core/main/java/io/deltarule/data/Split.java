@@ -10,20 +10,20 @@ import java.util.TreeMap;
 /**
  * Rows divided in two, at random but as a function of the seed alone.
  *
- * @param first the larger part as a rule, for training, in the order of the rows given
- * @param second the part held out, in the same order
+ * @param first the part that has the share asked for, in the order of the rows given
+ * @param second the others, in the same order
  */
 public record Split(int[] first, int[] second) {
 
   /**
-   * Holds out {@code round(share * rows)} rows, but at least one and not all. With codes the split
-   * is stratified: of each code the second part has its share to within one row, the rows left over
-   * going to the codes with the largest remainders.
+   * Gives the first part {@code round(share * rows)} rows, but at least one and not all. With codes
+   * the split is stratified: of each code the first part has its share to within one row, the rows
+   * left over going to the codes with the largest remainders.
    *
    * @param rows to divide, each once, at least 2
    * @param codesOrNull the class of each row of the data set ({@code codesOrNull[rows[i]]} is
    *     used), or null for a plain split
-   * @param share of the rows to hold out, above 0 and below 1
+   * @param share of the rows that the first part gets, above 0 and below 1
    * @param seed of the generator
    * @param index tells several splits of one seed apart
    * @return the two parts
@@ -47,30 +47,30 @@ public record Split(int[] first, int[] second) {
     int left = (int) Math.max(1, Math.min(rows.length - 1L, Math.round(rows.length * share)));
     for (Stratum stratum : strata) {
       stratum.shuffle(random, share);
-      left -= stratum.held;
+      left -= stratum.taken;
     }
     List<Stratum> byRemainder = new ArrayList<>(strata);
     byRemainder.sort(Comparator.comparingDouble((Stratum s) -> -s.remainder)); // stable
     for (int i = 0; i < left; i++) {
-      byRemainder.get(i).held++;
+      byRemainder.get(i).taken++;
     }
-    boolean[] held = new boolean[rows.length];
+    boolean[] taken = new boolean[rows.length];
     int count = 0;
     for (Stratum stratum : strata) {
-      for (int i = 0; i < stratum.held; i++) {
-        held[stratum.positions[i]] = true;
+      for (int i = 0; i < stratum.taken; i++) {
+        taken[stratum.positions[i]] = true;
       }
-      count += stratum.held;
+      count += stratum.taken;
     }
-    int[] first = new int[rows.length - count];
-    int[] second = new int[count];
+    int[] first = new int[count];
+    int[] second = new int[rows.length - count];
     int a = 0;
     int b = 0;
     for (int i = 0; i < rows.length; i++) {
-      if (held[i]) {
-        second[b++] = rows[i];
-      } else {
+      if (taken[i]) {
         first[a++] = rows[i];
+      } else {
+        second[b++] = rows[i];
       }
     }
     return new Split(first, second);
@@ -80,7 +80,7 @@ public record Split(int[] first, int[] second) {
   private static final class Stratum {
     private int[] positions = new int[16];
     private int size;
-    private int held;
+    private int taken;
     private double remainder;
 
     void add(int position) {
@@ -93,8 +93,8 @@ public record Split(int[] first, int[] second) {
     void shuffle(Philox random, double share) {
       positions = Arrays.copyOf(positions, size);
       random.shuffle(positions);
-      held = Math.min(size - 1, (int) (size * share)); // the product may round up to size
-      remainder = size * share - held;
+      taken = Math.min(size - 1, (int) (size * share)); // the product may round up to size
+      remainder = size * share - taken;
     }
   }
 }
