@@ -1,6 +1,7 @@
 package io.deltarule.model;
 
 import io.deltarule.data.InputException;
+import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -54,8 +55,7 @@ public final class AtomicFile {
     Path temporary = temporary(real);
     try {
       try (FileChannel channel = create(temporary);
-          OutputStream out =
-              new java.io.BufferedOutputStream(Channels.newOutputStream(channel), BLOCK)) {
+          OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel), BLOCK)) {
         content.writeTo(out);
         out.flush();
         channel.force(true);
