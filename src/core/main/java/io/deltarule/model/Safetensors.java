@@ -369,7 +369,9 @@ public record Safetensors(Map<String, String> metadata, Map<String, Tensor> tens
 
     private float[] values(Entry entry, MessageDigest digest) throws IOException {
       float[] values = new float[(int) ((entry.end() - entry.begin()) / 4)];
-      ByteBuffer block = ByteBuffer.allocate(BLOCK).order(ByteOrder.LITTLE_ENDIAN);
+      ByteBuffer block =
+          ByteBuffer.allocate((int) Math.min(BLOCK, entry.end() - entry.begin()))
+              .order(ByteOrder.LITTLE_ENDIAN);
       for (int start = 0; start < values.length; ) {
         int count = Math.min(BLOCK / 4, values.length - start);
         block.clear().limit(4 * count);
