@@ -98,6 +98,13 @@ public final class AtomicFile {
       if (target.getFileName() == null) {
         throw new InputException(target + ": is a directory; name a file");
       }
+      if (target.toAbsolutePath().startsWith("/proc")
+          || (target.toAbsolutePath().startsWith("/dev")
+              && !target.toAbsolutePath().startsWith("/dev/shm"))) {
+        // Among them /dev/stdout: where it leads to a file, renaming would cut off its other
+        // writers.
+        throw new InputException(target + ": is not a regular file; name another");
+      }
       Path real = Files.exists(target) ? target.toRealPath() : target.toAbsolutePath();
       try {
         BasicFileAttributes attributes = Files.readAttributes(real, BasicFileAttributes.class);
