@@ -16,6 +16,7 @@ import io.deltarule.training.Preparation;
 import io.deltarule.training.RateSchedule;
 import io.deltarule.training.Samples;
 import io.deltarule.training.Trainer;
+import io.deltarule.training.TrainingException;
 import io.deltarule.training.TrainingOptions;
 import io.deltarule.training.TrainingResult;
 import io.deltarule.training.TrainingResult.Ending;
@@ -215,14 +216,11 @@ final class TrainCommand implements Callable<Integer> {
       Map<String, Object> summary =
           summary(
               engine.description(), network, options, prepared, dataset, result, metrics, target);
-      new Model(
+      model(
+              dataset,
+              prepared,
               network,
-              result.parameters(),
-              prepared.inputs(),
-              prepared.targets(),
-              dataset.featureNames(),
-              dataset.labels().orElseThrow().name(),
-              dataset.header(),
+              result,
               provenance(engine.description(), dataset, options, result))
           .save(target);
       if (report != null) {
@@ -295,6 +293,28 @@ final class TrainCommand implements Callable<Integer> {
         ProgressReporter progress = new ProgressReporter(err, options.epochs())) {
       return new Trainer(engine, options, progress, interruption::requested)
           .train(Parameters.initialise(network, seed), prepared.training(), prepared.validation());
+    }
+  }
+
+  private static Model model(
+      Dataset dataset,
+      Preparation prepared,
+      Network network,
+      TrainingResult result,
+      Map<String, String> provenance) {
+    try {
+      return new Model(
+          network,
+          result.parameters(),
+          prepared.inputs(),
+          prepared.targets(),
+          dataset.featureNames(),
+          dataset.labels().orElseThrow().name(),
+          dataset.header(),
+          provenance);
+    } catch (IllegalArgumentException e) {
+      throw new TrainingException(
+          "no model is saved: its " + e.getMessage() + "; try a smaller --lr");
     }
   }
 
