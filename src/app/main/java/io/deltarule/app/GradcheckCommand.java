@@ -1,0 +1,189 @@
+package io.deltarule.app;
+
+import io.deltarule.data.Dataset;
+import io.deltarule.data.Datasets;
+import io.deltarule.data.Normalization;
+import io.deltarule.engine.Tolerance;
+import io.deltarule.model.Model;
+import io.deltarule.network.Network;
+import io.deltarule.network.Parameters;
+import io.deltarule.reference.GradientCheck;
+import io.deltarule.reference.GradientCheck.LayerResult;
+import io.deltarule.reference.ReferenceNetwork;
+import io.deltarule.training.Preparation;
+import io.deltarule.training.Samples;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** Compares backpropagated gradients with finite differences on the user's network and data. */
+@Command(
+    name = "gradcheck",
+    description =
+        "Compares backpropagated gradients with finite differences, in double precision, on a saved "
+            + "model or a new network and the data given. Exit status 1 if a layer's relative error "
+            + "exceeds 1e-6.",
+    customSynopsis = {
+      "deltarule gradcheck [OPTIONS] MODEL DATA",
+      "deltarule gradcheck [OPTIONS] [--hidden N,N,...] DATA"
+    },
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    footer = {
+      "",
+      "Examples:",
+      "  deltarule gradcheck examples/wdbc.csv --hidden 64,32",
+      "  deltarule gradcheck wdbc.safetensors examples/wdbc.csv"
+    })
+final class GradcheckCommand implements Callable<Integer> {
+  @picocli.CommandLine.Parameters(
+      arity = "1..2",
+      paramLabel = "[MODEL] DATA",
+      description = "A saved model, and the file to check it on; or the file alone.")
+  private List<Path> files;
+
+  @Mixin private DataOptionsMixin dataOptions = new DataOptionsMixin();
+  @Mixin private NetworkOptionsMixin networkOptions = new NetworkOptionsMixin();
+
+  @Option(
+      names = "--rows",
+      paramLabel = "N",
+      converter = Converters.Positive.class,
+      description = "Rows of DATA to use, from the first. Default: ${DEFAULT-VALUE}")
+  private int rows = 32;
+
+  @Option(
+      names = "--parameters",
+      paramLabel = "N",
+      converter = Converters.NotNegative.class,
+      description =
+          "The most parameters to check in each layer, drawn by the seed; 0 for all. Default: "
+              + "${DEFAULT-VALUE}")
+  private int parameters = 200;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      description = "Seed of the draw and of a new network's weights. Default: ${DEFAULT-VALUE}")
+  private long seed = 0;
+
+  @Option(names = "--json", description = "One JSON object as the last line.")
+  private boolean json;
+
+  @Spec private CommandSpec spec;
+
+  GradcheckCommand() {}
+
+  /** The network to check and the samples to check it on. */
+  private record Subject(Parameters parameters, Samples samples) {}
+
+  @Override
+  public Integer call() {
+    Subject subject = files.size() == 2 ? savedModel() : newNetwork();
+    Network network = subject.parameters.network();
+    Samples samples = subject.samples;
+    List<LayerResult> results =
+        GradientCheck.check(
+            new ReferenceNetwork(subject.parameters),
+            rows(samples.features(), samples.inputs()),
+            rows(samples.targets(), samples.outputs()),
+            new GradientCheck.Options(parameters, rows, seed));
+    return tell(network, Math.min(rows, samples.rows()), results);
+  }
+
+  private Subject savedModel() {
+    Model model = Model.load(files.get(0));
+    Dataset data = Datasets.read(files.get(1), dataOptions.csv(), model.layout(true));
+    return new Subject(
+        model.parameters(), Preparation.prepare(data, model.inputs(), model.targets()));
+  }
+
+  private Subject newNetwork() {
+    Dataset data = Datasets.read(files.get(0), dataOptions.csv());
+    Preparation prepared =
+        Preparation.of(
+            data,
+            networkOptions.output,
+            data.image() ? Normalization.GLOBAL : Normalization.COLUMN,
+            0,
+            0,
+            seed);
+    try {
+      Network network =
+          new Network(
+              data.inputs(),
+              networkOptions.hidden,
+              networkOptions.activation,
+              prepared.targets().columns(),
+              networkOptions.output);
+      return new Subject(Parameters.initialise(network, seed), prepared.training());
+    } catch (IllegalArgumentException e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+    }
+  }
+
+  /** The first rows, as the reference wants them. */
+  private double[][] rows(float[] values, int columns) {
+    double[][] matrix = new double[Math.min(rows, values.length / columns)][columns];
+    for (int i = 0; i < matrix.length; i++) {
+      for (int j = 0; j < columns; j++) {
+        matrix[i][j] = values[i * columns + j];
+      }
+    }
+    return matrix;
+  }
+
+  private int tell(Network network, int usedRows, List<LayerResult> results) {
+    PrintWriter out = spec.commandLine().getOut();
+    out.printf("%s on %d rows%n", network, usedRows);
+    boolean passed = true;
+    List<Map<String, Object>> layers = new ArrayList<>();
+    for (LayerResult result : results) {
+      passed &= result.passed();
+      out.printf(
+          Locale.ROOT,
+          "layer %d  W [%s]  %d of %d parameters checked, %d at a kink  largest relative error "
+              + "%.2e  %s%s%n",
+          result.layer(),
+          result.shape(),
+          result.checked(),
+          result.parameters(),
+          result.kinks(),
+          result.worst(),
+          result.passed() ? "ok" : "FAILED ",
+          result.passed() ? "" : result.where());
+      Map<String, Object> layer = new LinkedHashMap<>();
+      layer.put("layer", result.layer());
+      layer.put("shape", result.shape());
+      layer.put("parameters", result.parameters());
+      layer.put("checked", result.checked());
+      layer.put("kinks", result.kinks());
+      layer.put("relative_error", result.worst());
+      layer.put("where", result.where());
+      layer.put("passed", result.passed());
+      layers.add(layer);
+    }
+    out.println(passed ? "all gradients agree" : "gradients do not agree");
+    if (json) {
+      Map<String, Object> summary = new LinkedHashMap<>();
+      summary.put("stack", network.stack());
+      summary.put("rows", usedRows);
+      summary.put("tolerance", Tolerance.GRADIENT_CHECK);
+      summary.put("passed", passed);
+      summary.put("layers", layers);
+      out.println(Json.of(summary));
+    }
+    return passed ? Main.DONE : Main.FAILED;
+  }
+}

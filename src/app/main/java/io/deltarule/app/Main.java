@@ -1,0 +1,124 @@
+package io.deltarule.app;
+
+import io.deltarule.data.InputException;
+import io.deltarule.engine.EngineException;
+import io.deltarule.engine.EngineUnavailableException;
+import io.deltarule.training.TrainingException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ParameterException;
+
+/** The command line. Exit status: 0 done, 1 failed while running, 2 unusable arguments or input. */
+@Command(
+    name = "deltarule",
+    description = "Trains stacks of dense layers by backpropagation, on a GPU or in pure Java.",
+    mixinStandardHelpOptions = true,
+    versionProvider = Main.Version.class,
+    synopsisSubcommandLabel = "COMMAND",
+    subcommands = {
+      TrainCommand.class,
+      EvaluateCommand.class,
+      PredictCommand.class,
+      EnginesCommand.class,
+      GradcheckCommand.class,
+      BenchCommand.class
+    },
+    footer = {
+      "",
+      "Examples:",
+      "  deltarule train examples/wdbc.csv",
+      "  deltarule predict wdbc.safetensors examples/wdbc.csv --out predictions.csv",
+      "",
+      "deltarule COMMAND --help tells more."
+    })
+public final class Main implements Runnable {
+  static final int DONE = 0;
+  static final int FAILED = 1;
+  static final int UNUSABLE = 2;
+
+  @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+
+  /** For picocli. */
+  Main() {}
+
+  /**
+   * Runs a command and exits with its status.
+   *
+   * @param arguments see {@code --help}
+   */
+  public static void main(String[] arguments) {
+    PrintWriter out = new PrintWriter(System.out, false, StandardCharsets.UTF_8);
+    PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
+    System.exit(run(out, err, arguments));
+  }
+
+  /**
+   * Runs a command.
+   *
+   * @param out results
+   * @param err progress and errors
+   * @param arguments see {@code --help}
+   * @return the exit status
+   */
+  static int run(PrintWriter out, PrintWriter err, String... arguments) {
+    CommandLine line = new CommandLine(new Main());
+    line.setOut(out);
+    line.setErr(err);
+    line.setCaseInsensitiveEnumValuesAllowed(true);
+    line.setUsageHelpWidth(100);
+    line.setParameterExceptionHandler(
+        (e, args) -> {
+          String command = e.getCommandLine().getCommandSpec().qualifiedName();
+          return complain(err, command, e.getMessage(), UNUSABLE);
+        });
+    line.setExecutionExceptionHandler(
+        (e, commandLine, result) -> report(err, commandLine.getCommandSpec().qualifiedName(), e));
+    int status = line.execute(arguments);
+    out.flush();
+    if (out.checkError() && status == DONE) {
+      return complain(err, "deltarule", "standard output cannot be written", FAILED);
+    }
+    return status;
+  }
+
+  private static int report(PrintWriter err, String command, Exception e) {
+    if (e instanceof InputException || e instanceof EngineUnavailableException) {
+      return complain(err, command, e.getMessage(), UNUSABLE);
+    }
+    if (e instanceof EngineException || e instanceof TrainingException) {
+      return complain(err, command, e.getMessage(), FAILED);
+    }
+    // Anything else is a mistake of this program's, and its trace is what a report of it needs.
+    e.printStackTrace(err);
+    return complain(err, command, "internal error: " + e, FAILED);
+  }
+
+  private static int complain(PrintWriter err, String command, String message, int status) {
+    err.println(command + ": " + String.valueOf(message).replaceAll("\\s*\\R\\s*", " "));
+    err.flush();
+    return status;
+  }
+
+  @Override
+  public void run() {
+    throw new ParameterException(
+        spec.commandLine(), "a command is missing; deltarule --help lists them");
+  }
+
+  /** The version in the jar's manifest. */
+  static final class Version implements CommandLine.IVersionProvider {
+    Version() {}
+
+    @Override
+    public String[] getVersion() {
+      return new String[] {"deltarule " + current()};
+    }
+
+    static String current() {
+      String version = Main.class.getPackage().getImplementationVersion();
+      return version == null ? "(unpackaged)" : version;
+    }
+  }
+}

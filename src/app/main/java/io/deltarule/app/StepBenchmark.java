@@ -1,0 +1,188 @@
+package io.deltarule.app;
+
+import io.deltarule.engine.Cursor;
+import io.deltarule.engine.Engine;
+import io.deltarule.engine.Indices;
+import io.deltarule.engine.Matrix;
+import io.deltarule.engine.Recording;
+import io.deltarule.engine.UpdateRule;
+import io.deltarule.network.Network;
+import io.deltarule.network.Parameters;
+import io.deltarule.random.Philox;
+import io.deltarule.training.Stack;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/** A training step on random data that is kept on the engine, whole and in phases. */
+final class StepBenchmark implements AutoCloseable {
+  private static final int BATCHES = 16; // the rows of so many batches are gathered in turn
+
+  private final Engine engine;
+  private final List<AutoCloseable> owned = new ArrayList<>();
+  private final List<Phase> phases = new ArrayList<>();
+
+  /**
+   * A part of the step.
+   *
+   * @param name for people
+   * @param operations floating-point operations of its matrix products, 0 if it has none
+   * @param run to be timed
+   */
+  record Phase(String name, double operations, Recording run) {}
+
+  /**
+   * Seconds for one run.
+   *
+   * @param median of the repeats
+   * @param fastest of the repeats
+   * @param slowest of the repeats
+   */
+  record Timing(double median, double fastest, double slowest) {}
+
+  StepBenchmark(Engine engine, Network network, int batch, UpdateRule rule) {
+    this.engine = engine;
+    try {
+      prepare(network, batch, rule);
+    } catch (RuntimeException e) {
+      close();
+      throw e;
+    }
+  }
+
+  private void prepare(Network network, int batch, UpdateRule rule) {
+    int rows = BATCHES * batch;
+    Philox random = new Philox(1, Philox.Purpose.DATA, 0);
+    Matrix features = own(engine.allocate("features", rows, network.inputs()));
+    Matrix targets = own(engine.allocate("targets", rows, network.outputs()));
+    float[] values = new float[Math.toIntExact(features.size())];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) random.nextGaussian();
+    }
+    engine.write(features, values);
+    float[] labels = new float[Math.toIntExact(targets.size())];
+    for (int i = 0; i < rows; i++) {
+      // One of the outputs, or with a single one 0 or 1: fit for each kind of output.
+      int label = random.nextInt(Math.max(2, network.outputs()));
+      if (network.outputs() > 1 || label == 1) {
+        labels[i * network.outputs() + (network.outputs() > 1 ? label : 0)] = 1;
+      }
+    }
+    engine.write(targets, labels);
+    int[] order = new int[rows];
+    Arrays.setAll(order, i -> i);
+    random.shuffle(order);
+    Indices lists = own(engine.allocateIndices("order", BATCHES, batch, rows));
+    engine.write(lists, order);
+
+    Stack stack = own(new Stack(engine, network));
+    stack.write(Parameters.initialise(network, 1));
+    Matrix x = own(engine.allocate("batch", batch, network.inputs()));
+    Matrix y = own(engine.allocate("batch targets", batch, network.outputs()));
+    Stack.Pass pass = stack.pass(batch).forTraining();
+    Matrix losses = own(engine.allocate("losses", BATCHES, 1));
+    Matrix state =
+        own(engine.allocate("optimizer state", rule.stateRows(), stack.theta().columns()));
+    Matrix schedule = own(engine.allocate("schedule", BATCHES, UpdateRule.SCALARS));
+    float[] scalars = new float[BATCHES * UpdateRule.SCALARS];
+    for (int i = 0; i < BATCHES; i++) {
+      // A small rate: the weights stay where they are, and so does the work.
+      System.arraycopy(
+          rule.scalars(i + 1, 1e-6, 0), 0, scalars, i * UpdateRule.SCALARS, UpdateRule.SCALARS);
+    }
+    engine.write(schedule, scalars);
+    Cursor cursor = own(engine.allocateCursor("step"));
+
+    Runnable gather =
+        () -> {
+          engine.gather(features, lists, cursor, x);
+          engine.gather(targets, lists, cursor, y);
+        };
+    Runnable update =
+        () -> engine.update(rule, stack.theta(), stack.gradient(), state, schedule, cursor);
+    double products = 2.0 * batch * weights(network, 0);
+    double propagation = 2.0 * batch * weights(network, 1);
+    add("gather", 0, gather);
+    add("forward", products, () -> pass.forward(x));
+    add("output error", 0, () -> pass.outputError(y, losses, cursor));
+    add("error propagation", propagation, pass::propagate);
+    add("gradients", products, () -> pass.gradients(x));
+    add("update", 0, update);
+    add(
+        "whole step",
+        2 * products + propagation,
+        () -> {
+          gather.run();
+          pass.forward(x);
+          pass.backward(x, y, losses, cursor);
+          update.run();
+        });
+    // Every phase starts from what the ones before it have computed.
+    phases.forEach(phase -> phase.run().run());
+  }
+
+  private static double weights(Network network, int fromLayer) {
+    double sum = 0;
+    for (int l = fromLayer; l < network.layers(); l++) {
+      sum += (double) network.units(l) * network.inputs(l);
+    }
+    return sum;
+  }
+
+  private <T extends AutoCloseable> T own(T resource) {
+    owned.add(resource);
+    return resource;
+  }
+
+  private void add(String name, double operations, Runnable calls) {
+    phases.add(new Phase(name, operations, own(engine.record(calls))));
+  }
+
+  List<Phase> phases() {
+    return phases;
+  }
+
+  /**
+   * Times a phase: warms up, then repeats. A repeat runs the phase so often that the clock and the
+   * waiting for the device do not count.
+   *
+   * @param phase to run
+   * @param seconds for the warm-up, and for all repeats together
+   * @param repeats how many
+   * @return the time of one run
+   */
+  Timing time(Phase phase, double seconds, int repeats) {
+    long runs = 0;
+    long start = System.nanoTime();
+    double spent;
+    do {
+      phase.run.run();
+      engine.finish();
+      runs++;
+      spent = (System.nanoTime() - start) * 1e-9;
+    } while (spent < seconds);
+    int inner = (int) Math.max(1, runs * seconds / spent / repeats);
+    double[] times = new double[repeats];
+    for (int r = 0; r < repeats; r++) {
+      long from = System.nanoTime();
+      for (int i = 0; i < inner; i++) {
+        phase.run.run();
+      }
+      engine.finish();
+      times[r] = (System.nanoTime() - from) * 1e-9 / inner;
+    }
+    Arrays.sort(times);
+    return new Timing(times[repeats / 2], times[0], times[repeats - 1]);
+  }
+
+  @Override
+  public void close() {
+    for (int i = owned.size() - 1; i >= 0; i--) {
+      try {
+        owned.get(i).close();
+      } catch (Exception e) {
+        throw new IllegalStateException("closing what the benchmark has allocated", e);
+      }
+    }
+  }
+}

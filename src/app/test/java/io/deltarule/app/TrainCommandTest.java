@@ -1,0 +1,176 @@
+package io.deltarule.app;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Trains on real data end to end, and uses what was saved. */
+class TrainCommandTest {
+  private static final Path MNIST = Path.of("../../../shared/data/mnist");
+
+  @TempDir Path folder;
+
+  private Cli train(Object... more) {
+    Object[] arguments = {"train", Cli.WDBC, "--engine", "host", "--model", model()};
+    return Cli.run(
+        java.util.stream.Stream.concat(
+                java.util.Arrays.stream(arguments), java.util.Arrays.stream(more))
+            .toArray());
+  }
+
+  private Path model() {
+    return folder.resolve("m.safetensors");
+  }
+
+  @Test
+  void theQuickStartIsAccurateWhateverTheSeed() {
+    double[] accuracy = new double[5];
+    double[] auc = new double[5];
+    for (int seed = 1; seed <= 5; seed++) {
+      Cli run = train("--seed", seed, "--json").done();
+      accuracy[seed - 1] = run.number("accuracy");
+      auc[seed - 1] = run.number("auc");
+    }
+    assertTrue(mean(accuracy) >= 0.965, () -> java.util.Arrays.toString(accuracy));
+    assertTrue(java.util.Arrays.stream(accuracy).allMatch(a -> a >= 0.94));
+    assertTrue(mean(auc) >= 0.99, () -> java.util.Arrays.toString(auc));
+  }
+
+  private static double mean(double[] values) {
+    return java.util.Arrays.stream(values).average().orElseThrow();
+  }
+
+  @Test
+  void sameSeedSameModelBytesWhateverTheThreads() throws IOException {
+    train("--seed", 3, "--epochs", 5, "--threads", 1).done();
+    byte[] one = Files.readAllBytes(model());
+    train("--seed", 3, "--epochs", 5, "--threads", 1).done();
+    assertArrayEquals(one, Files.readAllBytes(model()));
+    Cli.run("predict", model(), Cli.WDBC, "--out", folder.resolve("1.csv")).done();
+    train("--seed", 3, "--epochs", 5, "--threads", 2).done();
+    Cli.run("predict", model(), Cli.WDBC, "--out", folder.resolve("2.csv")).done();
+    assertEquals(
+        Files.readString(folder.resolve("1.csv")), Files.readString(folder.resolve("2.csv")));
+    train("--seed", 4, "--epochs", 5).done();
+    assertNotEquals(one.length, 0);
+    assertTrue(!java.util.Arrays.equals(one, Files.readAllBytes(model())));
+  }
+
+  @Test
+  void evaluateSeesWhatPredictSays() throws IOException {
+    train("--seed", 1).done();
+    double accuracy = Cli.run("evaluate", model(), Cli.WDBC, "--json").done().number("accuracy");
+    String[] predictions =
+        Cli.run("predict", model(), Cli.WDBC).done().out().lines().skip(1).toArray(String[]::new);
+    String[] rows = Files.readString(Cli.WDBC).lines().skip(1).toArray(String[]::new);
+    long correct =
+        IntStream.range(0, rows.length)
+            .filter(i -> rows[i].endsWith("," + predictions[i].split(",")[0]))
+            .count();
+    assertEquals(accuracy, (double) correct / rows.length);
+  }
+
+  @Test
+  void aReportIsOnePage() throws IOException {
+    Path report = folder.resolve("r.html");
+    train("--epochs", 3, "--report", report).done();
+    String page = Files.readString(report);
+    assertTrue(page.contains("uPlot") && page.contains("30-64-32-1") && !page.contains("{{"));
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"sgd", "momentum", "adam", "adamw"})
+  void everyOptimizerLearns(String optimizer) {
+    Cli run = train("--optimizer", optimizer, "--seed", 1, "--json").done();
+    assertTrue(run.number("accuracy") > 0.93, run.out());
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"relu", "leaky_relu", "tanh", "sigmoid", "gelu", "identity"})
+  void everyActivationLearns(String activation) {
+    Cli run = train("--activation", activation, "--seed", 1, "--json").done();
+    assertTrue(run.number("accuracy") > 0.93, run.out());
+  }
+
+  @Test
+  void twoTextLabelsAreMappedAndSaid() throws IOException {
+    StringBuilder text = new StringBuilder("x;y;kind\r\n");
+    for (int i = 0; i < 60; i++) {
+      text.append(i * 0.1)
+          .append(";\"")
+          .append(i % 7)
+          .append("\";")
+          .append(i < 30 ? "benign" : "malignant")
+          .append("\r\n");
+    }
+    Path data = Cli.write(folder.resolve("kinds.csv"), text.toString());
+    Cli run = Cli.run("train", data, "--engine", "host", "--model", model(), "--lr", 0.01).done();
+    assertTrue(run.err().contains("labels benign -> 0, malignant -> 1"), run.err());
+    Cli predictions = Cli.run("predict", model(), data).done();
+    assertTrue(predictions.out().startsWith("prediction,probability of malignant\nbenign,"));
+    assertTrue(predictions.out().lines().reduce((a, b) -> b).orElseThrow().startsWith("malignant"));
+  }
+
+  @Test
+  void numbersAreLearnedInTheirUnit() {
+    StringBuilder text = new StringBuilder("x,y\n");
+    for (int i = 0; i < 200; i++) {
+      text.append(i).append(',').append(1e6 + 5000.0 * i).append('\n');
+    }
+    Path data = Cli.write(folder.resolve("line.csv"), text.toString());
+    Cli run =
+        Cli.run(
+                "train",
+                data,
+                "--output",
+                "linear",
+                "--engine",
+                "host",
+                "--model",
+                model(),
+                "--lr",
+                0.01,
+                "--json")
+            .done();
+    assertTrue(run.number("r2") > 0.99, run.out());
+    assertTrue(run.number("rmse") > 1, "in the label's unit: " + run.out());
+    String first = Cli.run("predict", model(), data).done().out().lines().skip(1).findFirst().get();
+    assertEquals(1e6, Double.parseDouble(first), 1e5);
+  }
+
+  @Test
+  void handwrittenDigits() {
+    assumeTrue(
+        Files.isDirectory(MNIST), "MNIST is not at " + MNIST + "; put its four IDX files there");
+    Cli run =
+        Cli.run(
+                "train",
+                MNIST.resolve("train-images-idx3-ubyte.gz"),
+                "--output",
+                "softmax",
+                "--hidden",
+                64,
+                "--test",
+                MNIST.resolve("t10k-images-idx3-ubyte.gz"),
+                "--epochs",
+                2,
+                "--engine",
+                "host",
+                "--model",
+                model(),
+                "--json")
+            .done();
+    assertTrue(run.number("accuracy") > 0.95, run.out());
+  }
+}

@@ -1,0 +1,2 @@
+/** Networks as descriptions, and their parameters on the host. */
+package io.deltarule.network;

@@ -1,0 +1,301 @@
+package io.deltarule.training;
+
+import io.deltarule.engine.Cursor;
+import io.deltarule.engine.Engine;
+import io.deltarule.engine.Indices;
+import io.deltarule.engine.Matrix;
+import io.deltarule.engine.Recording;
+import io.deltarule.engine.UpdateRule;
+import io.deltarule.network.Parameters;
+import io.deltarule.random.Philox;
+import io.deltarule.training.TrainingListener.Epoch;
+import io.deltarule.training.TrainingResult.Ending;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.BooleanSupplier;
+import java.util.stream.IntStream;
+
+/**
+ * Trains a network by mini-batch gradient descent. The samples live on the engine; an epoch sends
+ * it only the order of the samples and the learning rates, and fetches only the losses.
+ */
+public final class Trainer {
+  /** Steps are queued for about this long before the host waits for them, to report and to stop. */
+  private static final double REPORT_SECONDS = 0.1;
+
+  private final Engine engine;
+  private final TrainingOptions options;
+  private final TrainingListener listener;
+  private final BooleanSupplier stop;
+
+  /**
+   * A trainer that reports and can be stopped.
+   *
+   * @param engine that computes
+   * @param options how to train
+   * @param listener told of batches and epochs
+   * @param stop asked between batches whether to end
+   */
+  public Trainer(
+      Engine engine, TrainingOptions options, TrainingListener listener, BooleanSupplier stop) {
+    this.engine = engine;
+    this.options = options;
+    this.listener = listener;
+    this.stop = stop;
+  }
+
+  /**
+   * A silent trainer.
+   *
+   * @param engine that computes
+   * @param options how to train
+   */
+  public Trainer(Engine engine, TrainingOptions options) {
+    this(engine, options, new TrainingListener() {}, () -> false);
+  }
+
+  /**
+   * Trains from initial parameters, see {@link Parameters#initialise}.
+   *
+   * @param initial parameters and network
+   * @param training samples to learn from
+   * @param validation samples that choose the best epoch and end training early, never learned from
+   * @return the best parameters and the course of training
+   * @throws IllegalArgumentException if the samples do not fit the network or the batch size
+   * @throws TrainingException if the loss is no longer finite and no better epoch can be kept
+   */
+  public TrainingResult train(Parameters initial, Samples training, Optional<Samples> validation) {
+    requireFit(initial, training);
+    validation.ifPresent(samples -> requireFit(initial, samples));
+    if (options.batchSize() > training.rows()) {
+      throw new IllegalArgumentException(
+          "the batch size %d is larger than the %d training samples"
+              .formatted(options.batchSize(), training.rows()));
+    }
+    try (Run run = new Run(initial, training, validation)) {
+      Ending ending = Ending.COMPLETED;
+      for (int epoch = 1; epoch <= options.epochs() && ending == Ending.COMPLETED; epoch++) {
+        run.loadOrderAndRates(epoch);
+        if (!run.replaySteps(epoch)) {
+          ending = Ending.STOPPED;
+        } else {
+          Epoch numbers = run.closeEpoch(epoch);
+          listener.epochEnded(numbers);
+          ending = run.judge(numbers);
+        }
+      }
+      return run.result(ending);
+    }
+  }
+
+  private static void requireFit(Parameters parameters, Samples samples) {
+    int inputs = parameters.network().inputs();
+    int outputs = parameters.network().outputs();
+    if (samples.inputs() != inputs || samples.outputs() != outputs) {
+      throw new IllegalArgumentException(
+          "samples of %d features and %d targets for the network %s"
+              .formatted(samples.inputs(), samples.outputs(), parameters.network()));
+    }
+  }
+
+  /** The state of one training on the engine. */
+  private final class Run implements AutoCloseable {
+    private final Samples training;
+    private final Optional<Samples> validation;
+    private final int batch; // B
+    private final int steps; // of an epoch
+    private final List<AutoCloseable> owned = new ArrayList<>();
+    private final Stack stack;
+    private final Matrix best; // the parameters of the best epoch so far
+    private final Matrix features; // [samples x inputs]
+    private final Matrix targets; // [samples x outputs]
+    private final Matrix validationFeatures; // [validation samples x inputs], or null
+    private final Stack.Pass validationPass;
+    private final Indices order; // [steps x B]
+    private final Matrix schedule; // [steps x UpdateRule.SCALARS]
+    private final Matrix losses; // [steps x 1]
+    private final Cursor cursor; // the step within the epoch
+    private final Recording step;
+    private final Recording lastStep; // of the batch that is left over, or null
+    private final List<Epoch> epochs = new ArrayList<>();
+    private double lowestLoss = Double.POSITIVE_INFINITY;
+    private int bestEpoch;
+    private double epochSeconds;
+    private double seconds;
+
+    Run(Parameters initial, Samples training, Optional<Samples> validation) {
+      this.training = training;
+      this.validation = validation;
+      batch = options.batchSize();
+      steps = (training.rows() + batch - 1) / batch;
+      try {
+        stack = own(new Stack(engine, initial.network()));
+        stack.write(initial);
+        features = load("features", training.features(), training.rows(), training.inputs());
+        targets = load("targets", training.targets(), training.rows(), training.outputs());
+        order = own(engine.allocateIndices("order", steps, batch, training.rows()));
+        schedule = own(engine.allocate("schedule", steps, UpdateRule.SCALARS));
+        losses = own(engine.allocate("losses", steps, 1));
+        cursor = own(engine.allocateCursor("step"));
+        Matrix state = stack.allocateLikeTheta("optimizer state", options.rule().stateRows());
+        Matrix x = own(engine.allocate("batch", batch, training.inputs()));
+        Matrix y = own(engine.allocate("batch targets", batch, training.outputs()));
+        Stack.Pass pass = stack.pass(batch).forTraining();
+        int left = training.rows() % batch;
+        step = own(record(pass, x, y, state));
+        lastStep = left == 0 ? null : own(record(pass.top(left), x.top(left), y.top(left), state));
+        if (validation.isPresent()) {
+          Samples v = validation.get();
+          validationFeatures = load("validation features", v.features(), v.rows(), v.inputs());
+          validationPass = stack.pass(Math.min(v.rows(), 1024));
+          best = stack.allocateLikeTheta("best parameters", 1);
+        } else {
+          validationFeatures = null;
+          validationPass = null;
+          best = null;
+        }
+      } catch (RuntimeException e) {
+        close();
+        throw e;
+      }
+    }
+
+    private <T extends AutoCloseable> T own(T resource) {
+      owned.add(resource);
+      return resource;
+    }
+
+    private Matrix load(String name, float[] values, int rows, int columns) {
+      Matrix matrix = own(engine.allocate(name, rows, columns));
+      engine.write(matrix, values);
+      return matrix;
+    }
+
+    /** One training step: gather a batch, forward, output error, backward, update. */
+    private Recording record(Stack.Pass pass, Matrix x, Matrix y, Matrix state) {
+      return engine.record(
+          () -> {
+            engine.gather(features, order, cursor, x);
+            engine.gather(targets, order, cursor, y);
+            pass.forward(x);
+            pass.backward(x, y, losses, cursor);
+            engine.update(options.rule(), stack.theta(), stack.gradient(), state, schedule, cursor);
+            engine.advance(cursor);
+          });
+    }
+
+    void loadOrderAndRates(int epoch) {
+      int[] rows = IntStream.range(0, training.rows()).toArray();
+      new Philox(options.seed(), Philox.Purpose.SHUFFLE, epoch).shuffle(rows);
+      int[] lists = new int[steps * batch]; // what the last list lacks stays 0 and is not used
+      System.arraycopy(rows, 0, lists, 0, rows.length);
+      engine.write(order, lists);
+      float[] scalars = new float[steps * UpdateRule.SCALARS];
+      for (int i = 0; i < steps; i++) {
+        long done = (epoch - 1L) * steps + i;
+        double progress = (double) done / ((long) options.epochs() * steps);
+        double rate = options.learningRate() * options.schedule().factor(progress);
+        float[] row = options.rule().scalars(done + 1, rate, options.weightDecay());
+        System.arraycopy(row, 0, scalars, i * row.length, row.length);
+      }
+      engine.write(schedule, scalars);
+      engine.set(cursor, 0);
+    }
+
+    /** Replays an epoch's steps, in portions after which the host waits; false when stopped. */
+    boolean replaySteps(int epoch) {
+      long start = System.nanoTime();
+      int portion = 1;
+      for (int i = 0; i < steps; ) {
+        if (stop.getAsBoolean()) {
+          return false;
+        }
+        long portionStart = System.nanoTime();
+        int end = Math.min(steps, i + portion);
+        for (; i < end; i++) {
+          (i == steps - 1 && lastStep != null ? lastStep : step).run();
+        }
+        engine.finish();
+        listener.progress(epoch, Math.min(i * batch, training.rows()), training.rows());
+        double took = (System.nanoTime() - portionStart) * 1e-9;
+        portion =
+            took < REPORT_SECONDS / 2
+                ? 2 * portion
+                : took > REPORT_SECONDS ? (portion + 1) / 2 : portion;
+      }
+      epochSeconds = (System.nanoTime() - start) * 1e-9;
+      seconds += epochSeconds;
+      return true;
+    }
+
+    /** Fetches the losses, validates, and keeps the parameters if they are the best so far. */
+    Epoch closeEpoch(int epoch) {
+      float[] stepLosses = new float[steps];
+      engine.read(losses, stepLosses);
+      double sum = 0;
+      for (int i = 0; i < steps; i++) {
+        sum += (double) stepLosses[i] * Math.min(batch, training.rows() - i * batch);
+      }
+      double validationLoss = Double.NaN;
+      boolean improved = false;
+      if (validation.isPresent()) {
+        float[] logits = Inference.logits(engine, stack, validationPass, validationFeatures);
+        validationLoss = Metrics.loss(stack.network().output(), logits, validation.get());
+        improved = validationLoss < lowestLoss;
+        if (improved) {
+          lowestLoss = validationLoss;
+          bestEpoch = epoch;
+          engine.copy(stack.theta(), best);
+        }
+      } else {
+        bestEpoch = epoch;
+      }
+      Epoch numbers =
+          new Epoch(
+              epoch,
+              sum / training.rows(),
+              validationLoss,
+              improved,
+              training.rows(),
+              epochSeconds);
+      epochs.add(numbers);
+      return numbers;
+    }
+
+    /** Whether to go on (COMPLETED so far) or why not. */
+    Ending judge(Epoch epoch) {
+      if (!Double.isFinite(epoch.trainLoss())
+          || (validation.isPresent() && Double.isNaN(epoch.validationLoss()))) {
+        if (validation.isPresent() && bestEpoch > 0) {
+          return Ending.DIVERGED;
+        }
+        throw new TrainingException(
+            "the loss is no longer finite in epoch %d; try a smaller learning rate than %s"
+                .formatted(epoch.number(), options.learningRate()));
+      }
+      boolean impatient =
+          validation.isPresent()
+              && options.patience() > 0
+              && epoch.number() - bestEpoch >= options.patience();
+      return impatient ? Ending.EARLY : Ending.COMPLETED;
+    }
+
+    TrainingResult result(Ending ending) {
+      boolean useBest = validation.isPresent() && bestEpoch > 0;
+      return new TrainingResult(
+          stack.read(useBest ? best : stack.theta()), bestEpoch, epochs, ending, seconds);
+    }
+
+    @Override
+    public void close() {
+      for (int i = owned.size() - 1; i >= 0; i--) {
+        try {
+          owned.get(i).close();
+        } catch (Exception e) {
+          throw new IllegalStateException("closing what training has allocated", e);
+        }
+      }
+    }
+  }
+}
