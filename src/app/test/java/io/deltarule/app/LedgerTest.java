@@ -119,8 +119,7 @@ class LedgerTest {
         faults.add(id + " has two rows");
       }
       for (int column = 2; column < HEADER.size(); column++) {
-        List<String> names =
-            CODE.matcher(row.get(column)).results().map(r -> r.group(1)).toList();
+        List<String> names = CODE.matcher(row.get(column)).results().map(r -> r.group(1)).toList();
         if (names.isEmpty() && !(column == 5 && kernels == null)) {
           faults.add(id + " names no " + HEADER.get(column));
         }
@@ -238,8 +237,12 @@ class LedgerTest {
     return EQUATIONS
         + TABLE
         + row("E1", methods + methods.replace("forward", "outputError") + "propagate", kernelsOfE1)
-        + row("E2", methods.replace("forward", "gradients")
-            + methods.replace("forward", "update") + "gather", kernelsOfE2);
+        + row(
+            "E2",
+            methods.replace("forward", "gradients")
+                + methods.replace("forward", "update")
+                + "gather",
+            kernelsOfE2);
   }
 
   private static void assertFault(String fault, String readme, Set<String> kernels) {
@@ -263,19 +266,20 @@ class LedgerTest {
         null);
     assertFault(
         "E1: no class io.deltarule.reference.References",
-        EQUATIONS + TABLE
+        EQUATIONS
+            + TABLE
             + row("E1", engine, "io.deltarule.reference.References#activations", "-", "`forward`"),
         null);
     assertFault(
         "E1: io.deltarule.reference.Reference is not class#method",
-        EQUATIONS + TABLE
-            + row("E1", engine, "io.deltarule.reference.Reference", "-", "`forward`"),
+        EQUATIONS + TABLE + row("E1", engine, "io.deltarule.reference.Reference", "-", "`forward`"),
         null);
     assertFault(
         "E1: no method io.deltarule.engine.EngineContract#backward",
         EQUATIONS + TABLE + row("E1", engine, reference, "-", "`forward`, `backward`"),
         null);
-    assertFault("E1 names no test", EQUATIONS + TABLE + row("E1", engine, reference, "-", "-"), null);
+    assertFault(
+        "E1 names no test", EQUATIONS + TABLE + row("E1", engine, reference, "-", "-"), null);
   }
 
   @Test
