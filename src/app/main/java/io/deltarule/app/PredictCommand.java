@@ -56,8 +56,9 @@ final class PredictCommand implements Callable<Integer> {
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     Model model = input.load();
-    try (Engine engine = engineOptions.open(spec.commandLine().getErr())) {
+    try (Engine engine = engineOptions.open()) {
       Dataset data = input.read(model, false);
+      engineOptions.tellChoice(spec.commandLine().getErr());
       float[] logits =
           Inference.logits(engine, model.parameters(), model.inputs().apply(data.features()));
       String csv = csv(model.targets(), logits, data.rows());

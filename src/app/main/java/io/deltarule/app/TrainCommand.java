@@ -183,7 +183,7 @@ final class TrainCommand implements Callable<Integer> {
     if (learningRate != null && learningRate == 0) {
       throw unusable("--lr must be positive");
     }
-    try (Engine engine = engineOptions.open(err)) {
+    try (Engine engine = engineOptions.open()) {
       Path target = model != null ? model : defaultModel(data);
       Dataset dataset = Datasets.read(data, dataOptions.csv());
       Preparation prepared = prepare(dataset);
@@ -195,6 +195,7 @@ final class TrainCommand implements Callable<Integer> {
       if (report != null) {
         AtomicFile.requireWritable(report, HtmlReport.MOST_BYTES);
       }
+      engineOptions.tellChoice(err);
       prepared.targets().note().ifPresent(err::println);
       out.printf(
           Locale.ROOT,
@@ -208,6 +209,13 @@ final class TrainCommand implements Callable<Integer> {
       // From here on Ctrl-C ends training, and the process only once the model is saved.
       try (Interruption interruption = new Interruption()) {
         TrainingResult result = train(engine, network, options, prepared, interruption);
+        model(
+                dataset,
+                prepared,
+                network,
+                result,
+                provenance(engine.description(), dataset, options, result))
+            .save(target);
         Optional<Metrics> metrics =
             tested.map(
                 samples ->
@@ -218,13 +226,6 @@ final class TrainCommand implements Callable<Integer> {
         Map<String, Object> summary =
             summary(
                 engine.description(), network, options, prepared, dataset, result, metrics, target);
-        model(
-                dataset,
-                prepared,
-                network,
-                result,
-                provenance(engine.description(), dataset, options, result))
-            .save(target);
         if (report != null) {
           HtmlReport.write(report, summary, result.epochs());
         }
