@@ -22,6 +22,7 @@ import picocli.CommandLine.ParameterException;
       EvaluateCommand.class,
       PredictCommand.class,
       EnginesCommand.class,
+      VerifyCommand.class,
       GradcheckCommand.class,
       BenchCommand.class
     },
