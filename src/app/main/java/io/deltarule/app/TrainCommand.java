@@ -206,35 +206,30 @@ final class TrainCommand implements Callable<Integer> {
           prepared.validation().map(Samples::rows).orElse(0),
           tested.map(Samples::rows).orElse(0));
       out.flush();
-      // From here on Ctrl-C ends training, and the process only once the model is saved.
-      try (Interruption interruption = new Interruption()) {
-        TrainingResult result = train(engine, network, options, prepared, interruption);
-        model(
-                dataset,
-                prepared,
-                network,
-                result,
-                provenance(engine.description(), dataset, options, result))
-            .save(target);
-        Optional<Metrics> metrics =
-            tested.map(
-                samples ->
-                    Metrics.of(
-                        network.output(),
-                        Inference.logits(engine, result.parameters(), samples.features()),
-                        samples));
-        Map<String, Object> summary =
-            summary(
-                engine.description(), network, options, prepared, dataset, result, metrics, target);
-        if (report != null) {
-          HtmlReport.write(report, summary, result.epochs());
-        }
-        tell(result, metrics, prepared, target);
-        if (json) {
-          out.println(Json.of(summary));
-        }
-        out.flush();
-        err.flush();
+      TrainingResult result = train(engine, network, options, prepared);
+      model(
+              dataset,
+              prepared,
+              network,
+              result,
+              provenance(engine.description(), dataset, options, result))
+          .save(target);
+      Optional<Metrics> metrics =
+          tested.map(
+              samples ->
+                  Metrics.of(
+                      network.output(),
+                      Inference.logits(engine, result.parameters(), samples.features()),
+                      samples));
+      Map<String, Object> summary =
+          summary(
+              engine.description(), network, options, prepared, dataset, result, metrics, target);
+      if (report != null) {
+        HtmlReport.write(report, summary, result.epochs());
+      }
+      tell(result, metrics, prepared, target);
+      if (json) {
+        out.println(Json.of(summary));
       }
       return Main.DONE;
     }
@@ -294,12 +289,11 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private TrainingResult train(
-      Engine engine,
-      Network network,
-      TrainingOptions options,
-      Preparation prepared,
-      Interruption interruption) {
-    try (ProgressReporter progress = new ProgressReporter(err, options.epochs())) {
+      Engine engine, Network network, TrainingOptions options, Preparation prepared) {
+    Interruption interruption = Main.interruption(spec);
+    try (ProgressReporter progress =
+        new ProgressReporter(err, options.epochs(), prepared.training().rows())) {
+      interruption.await(); // from here on Ctrl-C ends training, and then saves the model
       return new Trainer(engine, options, progress, interruption::requested)
           .train(Parameters.initialise(network, seed), prepared.training(), prepared.validation());
     }
