@@ -81,8 +81,9 @@ final class BenchCommand implements Callable<Integer> {
   public Integer call() {
     Network network = network();
     PrintWriter out = spec.commandLine().getOut();
-    try (Engine engine = engineOptions.open(spec.commandLine().getErr());
+    try (Engine engine = engineOptions.open();
         StepBenchmark benchmark = new StepBenchmark(engine, network, batch, optimizer.rule())) {
+      engineOptions.tellChoice(spec.commandLine().getErr());
       out.printf(
           "%s, batch %d, %s, %s%n",
           network, batch, optimizer.name().toLowerCase(Locale.ROOT), engine.description());

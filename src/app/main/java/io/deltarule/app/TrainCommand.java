@@ -13,8 +13,10 @@ import io.deltarule.network.Parameters;
 import io.deltarule.training.Inference;
 import io.deltarule.training.Metrics;
 import io.deltarule.training.Preparation;
+import io.deltarule.training.RateSchedule;
 import io.deltarule.training.Samples;
 import io.deltarule.training.Trainer;
+import io.deltarule.training.TrainingException;
 import io.deltarule.training.TrainingOptions;
 import io.deltarule.training.TrainingResult;
 import io.deltarule.training.TrainingResult.Ending;
@@ -86,6 +88,14 @@ final class TrainCommand implements Callable<Integer> {
       converter = Converters.Size.class,
       description = "Learning rate. Default: 0.001 for adam and adamw, 0.01 momentum, 0.1 sgd")
   private Double learningRate;
+
+  @Option(
+      names = "--lr-schedule",
+      paramLabel = "constant|cosine",
+      description =
+          "Whether the learning rate stays, or falls to 0 over all epochs by half a cosine wave. "
+              + "Default: cosine")
+  private RateSchedule schedule = TrainingOptions.DEFAULT.schedule();
 
   @Option(
       names = "--weight-decay",
@@ -173,7 +183,7 @@ final class TrainCommand implements Callable<Integer> {
     if (learningRate != null && learningRate == 0) {
       throw unusable("--lr must be positive");
     }
-    try (Engine engine = engineOptions.open(err)) {
+    try (Engine engine = engineOptions.open()) {
       Path target = model != null ? model : defaultModel(data);
       Dataset dataset = Datasets.read(data, dataOptions.csv());
       Preparation prepared = prepare(dataset);
@@ -185,6 +195,7 @@ final class TrainCommand implements Callable<Integer> {
       if (report != null) {
         AtomicFile.requireWritable(report, HtmlReport.MOST_BYTES);
       }
+      engineOptions.tellChoice(err);
       prepared.targets().note().ifPresent(err::println);
       out.printf(
           Locale.ROOT,
@@ -195,33 +206,35 @@ final class TrainCommand implements Callable<Integer> {
           prepared.validation().map(Samples::rows).orElse(0),
           tested.map(Samples::rows).orElse(0));
       out.flush();
-      TrainingResult result = train(engine, network, options, prepared);
-      Optional<Metrics> metrics =
-          tested.map(
-              samples ->
-                  Metrics.of(
-                      network.output(),
-                      Inference.logits(engine, result.parameters(), samples.features()),
-                      samples));
-      Map<String, Object> summary =
-          summary(
-              engine.description(), network, options, prepared, dataset, result, metrics, target);
-      new Model(
-              network,
-              result.parameters(),
-              prepared.inputs(),
-              prepared.targets(),
-              dataset.featureNames(),
-              dataset.labels().orElseThrow().name(),
-              dataset.header(),
-              provenance(engine.description(), dataset, options, result))
-          .save(target);
-      if (report != null) {
-        HtmlReport.write(report, summary, result.epochs());
-      }
-      tell(result, metrics, prepared, target);
-      if (json) {
-        out.println(Json.of(summary));
+      // From here on Ctrl-C ends training, and the process only once the model is saved.
+      try (Interruption interruption = new Interruption()) {
+        TrainingResult result = train(engine, network, options, prepared, interruption);
+        model(
+                dataset,
+                prepared,
+                network,
+                result,
+                provenance(engine.description(), dataset, options, result))
+            .save(target);
+        Optional<Metrics> metrics =
+            tested.map(
+                samples ->
+                    Metrics.of(
+                        network.output(),
+                        Inference.logits(engine, result.parameters(), samples.features()),
+                        samples));
+        Map<String, Object> summary =
+            summary(
+                engine.description(), network, options, prepared, dataset, result, metrics, target);
+        if (report != null) {
+          HtmlReport.write(report, summary, result.epochs());
+        }
+        tell(result, metrics, prepared, target);
+        if (json) {
+          out.println(Json.of(summary));
+        }
+        out.flush();
+        err.flush();
       }
       return Main.DONE;
     }
@@ -271,6 +284,7 @@ final class TrainCommand implements Callable<Integer> {
           batch != null ? batch : Math.min(TrainingOptions.DEFAULT.batchSize(), rows),
           optimizer.rule(),
           learningRate != null ? learningRate : optimizer.learningRate(),
+          schedule,
           weightDecay != null ? weightDecay : optimizer.weightDecay(),
           patience,
           seed);
@@ -280,11 +294,36 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private TrainingResult train(
-      Engine engine, Network network, TrainingOptions options, Preparation prepared) {
-    try (Interruption interruption = new Interruption();
-        ProgressReporter progress = new ProgressReporter(err, options.epochs())) {
+      Engine engine,
+      Network network,
+      TrainingOptions options,
+      Preparation prepared,
+      Interruption interruption) {
+    try (ProgressReporter progress = new ProgressReporter(err, options.epochs())) {
       return new Trainer(engine, options, progress, interruption::requested)
           .train(Parameters.initialise(network, seed), prepared.training(), prepared.validation());
+    }
+  }
+
+  private static Model model(
+      Dataset dataset,
+      Preparation prepared,
+      Network network,
+      TrainingResult result,
+      Map<String, String> provenance) {
+    try {
+      return new Model(
+          network,
+          result.parameters(),
+          prepared.inputs(),
+          prepared.targets(),
+          dataset.featureNames(),
+          dataset.labels().orElseThrow().name(),
+          dataset.header(),
+          provenance);
+    } catch (IllegalArgumentException e) {
+      throw new TrainingException(
+          "no model is saved: its " + e.getMessage() + "; try a smaller --lr");
     }
   }
 
@@ -339,6 +378,7 @@ final class TrainCommand implements Callable<Integer> {
     summary.put("parameters", network.parameters());
     summary.put("optimizer", optimizer.name().toLowerCase(Locale.ROOT));
     summary.put("learning_rate", options.learningRate());
+    summary.put("lr_schedule", schedule.spelling());
     summary.put("weight_decay", options.weightDecay());
     summary.put("batch", options.batchSize());
     summary.put("seed", seed);
@@ -368,6 +408,7 @@ final class TrainCommand implements Callable<Integer> {
     provenance.put("data_sha256", dataset.sha256());
     provenance.put("optimizer", optimizer.name().toLowerCase(Locale.ROOT));
     provenance.put("learning_rate", Double.toString(options.learningRate()));
+    provenance.put("lr_schedule", schedule.spelling());
     provenance.put("weight_decay", Double.toString(options.weightDecay()));
     provenance.put("batch", Integer.toString(options.batchSize()));
     provenance.put("best_epoch", Integer.toString(result.bestEpoch()));

@@ -1,6 +1,7 @@
 package io.deltarule.model;
 
 import io.deltarule.data.InputException;
+import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -54,8 +55,7 @@ public final class AtomicFile {
     Path temporary = temporary(real);
     try {
       try (FileChannel channel = create(temporary);
-          OutputStream out =
-              new java.io.BufferedOutputStream(Channels.newOutputStream(channel), BLOCK)) {
+          OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel), BLOCK)) {
         content.writeTo(out);
         out.flush();
         channel.force(true);
@@ -98,7 +98,23 @@ public final class AtomicFile {
       if (target.getFileName() == null) {
         throw new InputException(target + ": is a directory; name a file");
       }
+      if (target.toAbsolutePath().startsWith("/proc")
+          || (target.toAbsolutePath().startsWith("/dev")
+              && !target.toAbsolutePath().startsWith("/dev/shm"))) {
+        // Among them /dev/stdout: where it leads to a file, renaming would cut off its other
+        // writers.
+        throw new InputException(target + ": is not a regular file; name another");
+      }
       Path real = Files.exists(target) ? target.toRealPath() : target.toAbsolutePath();
+      Path parent = real.getParent();
+      if (Files.notExists(parent)) {
+        throw new InputException(
+            "%s: the directory %s does not exist; create it first".formatted(target, parent));
+      }
+      if (Files.isRegularFile(parent)) {
+        throw new InputException(
+            "%s: %s is not a directory; name another place".formatted(target, parent));
+      }
       try {
         BasicFileAttributes attributes = Files.readAttributes(real, BasicFileAttributes.class);
         if (attributes.isDirectory()) {
@@ -112,11 +128,6 @@ public final class AtomicFile {
         }
       } catch (NoSuchFileException e) {
         // As it should be. Any other failure, such as too long a name, is reported.
-      }
-      if (!Files.isDirectory(real.getParent())) {
-        throw new InputException(
-            "%s: the directory %s does not exist; create it first"
-                .formatted(target, real.getParent()));
       }
       return real;
     } catch (IOException e) {
