@@ -123,6 +123,7 @@ class HostEngineTest {
                 .mapToLong(HostEngineTest::id)
                 .toArray();
         assertEquals(3, ids.length);
+        sum(threads.getThreadAllocatedBytes(ids)); // what the measurement itself loads
         long before = sum(threads.getThreadAllocatedBytes(ids));
         large.run(300);
         small.run(1000);
