@@ -83,11 +83,11 @@ class EnginesTest {
 
   @Test
   void optionsReachTheEngine() {
-    EngineOptions options = new EngineOptions(Precision.BF16, 3);
+    EngineOptions options = new EngineOptions(Precision.BF16, 3, "");
     try (Engine engine = Engines.choose(List.of(SLOW), "slow", options).engine()) {
       assertEquals(Precision.BF16, engine.description().precision());
     }
-    assertThrows(IllegalArgumentException.class, () -> new EngineOptions(Precision.FP32, -1));
+    assertThrows(IllegalArgumentException.class, () -> EngineOptions.DEFAULT.withThreads(-1));
   }
 
   @Test
