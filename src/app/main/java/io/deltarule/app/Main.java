@@ -22,6 +22,7 @@ import picocli.CommandLine.ParameterException;
       EvaluateCommand.class,
       PredictCommand.class,
       EnginesCommand.class,
+      VerifyCommand.class,
       GradcheckCommand.class,
       BenchCommand.class
     },
@@ -75,7 +76,17 @@ public final class Main implements Runnable {
         });
     line.setExecutionExceptionHandler(
         (e, commandLine, result) -> report(err, commandLine.getCommandSpec().qualifiedName(), e));
-    int status = line.execute(arguments);
+    int status;
+    try {
+      status = line.execute(arguments);
+    } catch (OutOfMemoryError e) {
+      return complain(
+          err,
+          "deltarule",
+          "out of memory: Java may use %,d MB; set JAVA_TOOL_OPTIONS=-Xmx..., or take fewer rows"
+              .formatted(Runtime.getRuntime().maxMemory() >> 20),
+          FAILED);
+    }
     out.flush();
     if (out.checkError() && status == DONE) {
       return complain(err, "deltarule", "standard output cannot be written", FAILED);

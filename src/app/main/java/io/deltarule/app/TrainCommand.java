@@ -183,7 +183,7 @@ final class TrainCommand implements Callable<Integer> {
     if (learningRate != null && learningRate == 0) {
       throw unusable("--lr must be positive");
     }
-    try (Engine engine = engineOptions.open(err)) {
+    try (Engine engine = engineOptions.open()) {
       Path target = model != null ? model : defaultModel(data);
       Dataset dataset = Datasets.read(data, dataOptions.csv());
       Preparation prepared = prepare(dataset);
@@ -195,6 +195,7 @@ final class TrainCommand implements Callable<Integer> {
       if (report != null) {
         AtomicFile.requireWritable(report, HtmlReport.MOST_BYTES);
       }
+      engineOptions.tellChoice(err);
       prepared.targets().note().ifPresent(err::println);
       out.printf(
           Locale.ROOT,
@@ -205,30 +206,35 @@ final class TrainCommand implements Callable<Integer> {
           prepared.validation().map(Samples::rows).orElse(0),
           tested.map(Samples::rows).orElse(0));
       out.flush();
-      TrainingResult result = train(engine, network, options, prepared);
-      Optional<Metrics> metrics =
-          tested.map(
-              samples ->
-                  Metrics.of(
-                      network.output(),
-                      Inference.logits(engine, result.parameters(), samples.features()),
-                      samples));
-      Map<String, Object> summary =
-          summary(
-              engine.description(), network, options, prepared, dataset, result, metrics, target);
-      model(
-              dataset,
-              prepared,
-              network,
-              result,
-              provenance(engine.description(), dataset, options, result))
-          .save(target);
-      if (report != null) {
-        HtmlReport.write(report, summary, result.epochs());
-      }
-      tell(result, metrics, prepared, target);
-      if (json) {
-        out.println(Json.of(summary));
+      // From here on Ctrl-C ends training, and the process only once the model is saved.
+      try (Interruption interruption = new Interruption()) {
+        TrainingResult result = train(engine, network, options, prepared, interruption);
+        model(
+                dataset,
+                prepared,
+                network,
+                result,
+                provenance(engine.description(), dataset, options, result))
+            .save(target);
+        Optional<Metrics> metrics =
+            tested.map(
+                samples ->
+                    Metrics.of(
+                        network.output(),
+                        Inference.logits(engine, result.parameters(), samples.features()),
+                        samples));
+        Map<String, Object> summary =
+            summary(
+                engine.description(), network, options, prepared, dataset, result, metrics, target);
+        if (report != null) {
+          HtmlReport.write(report, summary, result.epochs());
+        }
+        tell(result, metrics, prepared, target);
+        if (json) {
+          out.println(Json.of(summary));
+        }
+        out.flush();
+        err.flush();
       }
       return Main.DONE;
     }
@@ -288,9 +294,12 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private TrainingResult train(
-      Engine engine, Network network, TrainingOptions options, Preparation prepared) {
-    try (Interruption interruption = new Interruption();
-        ProgressReporter progress = new ProgressReporter(err, options.epochs())) {
+      Engine engine,
+      Network network,
+      TrainingOptions options,
+      Preparation prepared,
+      Interruption interruption) {
+    try (ProgressReporter progress = new ProgressReporter(err, options.epochs())) {
       return new Trainer(engine, options, progress, interruption::requested)
           .train(Parameters.initialise(network, seed), prepared.training(), prepared.validation());
     }

@@ -87,7 +87,7 @@ class EnginesTest {
     try (Engine engine = Engines.choose(List.of(SLOW), "slow", options).engine()) {
       assertEquals(Precision.BF16, engine.description().precision());
     }
-    assertThrows(IllegalArgumentException.class, () -> EngineOptions.DEFAULT.withThreads(-1));
+    assertThrows(IllegalArgumentException.class, () -> new EngineOptions(Precision.FP32, -1, ""));
   }
 
   @Test
