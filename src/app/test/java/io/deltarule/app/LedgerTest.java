@@ -16,7 +16,6 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -53,12 +52,15 @@ class LedgerTest {
   private static final Pattern COMMENT = Pattern.compile("(?s)/\\*.*?\\*/|//[^\\n]*");
   private static final Pattern DIRECTIVE = Pattern.compile("(?m)^\\s*#(.*\\\\\\n)*.*$");
 
-  /** {@code KERNEL(name)}, {@code KERNEL void name(}, and both dialects' own spelling. */
+  /** {@code KERNEL(sizes) void name(}, and both dialects' own spelling. */
   private static final Pattern KERNEL =
       Pattern.compile(
-          "\\b(?:KERNEL\\s*\\(\\s*(\\w+)|"
-              + "(?:KERNEL|__kernel|__global__)\\s+(?:__\\w+__?\\s*\\(\\(.*?\\)\\)\\s*)?"
-              + "void\\s+(?:__\\w+__\\s*\\([^()]*\\)\\s*)?(\\w+)\\s*\\()");
+          "\\b(?:KERNEL|__kernel|__global__)\\b[^;{}]*?\\bvoid"
+              + "(?:\\s+__\\w+__\\s*\\([^()]*\\))?\\s+(\\w+)\\s*\\(");
+
+  /** What moves numbers and computes none, such as a cursor's step. */
+  private static final Pattern OTHER_KERNELS =
+      Pattern.compile("(?m)^Kernels without an equation: (.*)$");
 
   @Test
   void theLedgerIsComplete() throws IOException {
@@ -86,10 +88,7 @@ class LedgerTest {
     Set<String> names = new TreeSet<>();
     for (String source : sources.values()) {
       String code = DIRECTIVE.matcher(COMMENT.matcher(source).replaceAll(" ")).replaceAll("");
-      Matcher kernel = KERNEL.matcher(code);
-      while (kernel.find()) {
-        names.add(kernel.group(1) != null ? kernel.group(1) : kernel.group(2));
-      }
+      KERNEL.matcher(code).results().forEach(kernel -> names.add(kernel.group(1)));
     }
     return names;
   }
@@ -147,6 +146,11 @@ class LedgerTest {
         faults.add("Engine#" + name + " has no row");
       }
     }
+    OTHER_KERNELS
+        .matcher(readme)
+        .results()
+        .flatMap(line -> CODE.matcher(line.group(1)).results())
+        .forEach(name -> named.add(name.group(1)));
     for (String name : named) {
       if (kernels == null || !kernels.contains(name)) {
         faults.add("there is no kernel " + name);
@@ -301,6 +305,9 @@ class LedgerTest {
     assertFault("there is no kernel k", sound("`k`", "-"), null);
     assertFault("there is no kernel k", sound("`k`", "`l`"), Set.of("l"));
     assertFault("the kernel m has no row", sound("`k`", "`l`"), Set.of("k", "l", "m"));
+    String others = "Kernels without an equation: `m`, `n`.\n\n";
+    assertFault("there is no kernel n", others + sound("`k`", "`l`"), Set.of("k", "l", "m"));
+    assertEquals(List.of(), faults(others + sound("`k`", "`l`"), Set.of("k", "l", "m", "n")));
     assertFault("E2 names no kernels", sound("`k`", "-"), Set.of("k"));
   }
 
@@ -310,12 +317,13 @@ class LedgerTest {
         """
         #define KERNEL __kernel
         #define LONG(x) \\
-            KERNEL void inMacro(x)
+            KERNEL(WG, 1) void inMacro(x)
         // KERNEL void inComment(int a) {}
         /* __kernel void inBlock(
            int a) {} */
-        KERNEL void first(GLOBAL float *a) {}
-        KERNEL(second)(GLOBAL float *a) {}
+        KERNEL(WG, 1) void first(GLOBAL float *a) {}
+        KERNEL void second(
+            GLOBAL float *a) {}
         __kernel __attribute__((reqd_work_group_size(16, 16, 1)))
         void third(int a) {}
         extern "C" __global__ void __launch_bounds__(256) fourth (int a) {}
