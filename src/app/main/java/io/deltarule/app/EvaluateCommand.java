@@ -40,7 +40,6 @@ final class EvaluateCommand implements Callable<Integer> {
     try (Engine engine = engineOptions.open()) {
       Dataset data = input.read(model, true);
       Samples samples = Preparation.prepare(data, model.inputs(), model.targets());
-      engineOptions.tellChoice(spec.commandLine().getErr());
       float[] logits = Inference.logits(engine, model.parameters(), samples.features());
       Metrics metrics = Metrics.of(model.network().output(), logits, samples);
       spec.commandLine().getOut().println(MetricsText.line(metrics, model.targets()));
@@ -53,6 +52,7 @@ final class EvaluateCommand implements Callable<Integer> {
         MetricsText.put(summary, metrics, model.targets());
         spec.commandLine().getOut().println(Json.of(summary));
       }
+      engineOptions.tellChoice(spec.commandLine().getErr());
       return Main.DONE;
     }
   }

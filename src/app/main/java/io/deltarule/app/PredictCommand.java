@@ -56,9 +56,11 @@ final class PredictCommand implements Callable<Integer> {
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     Model model = input.load();
+    if (file != null) {
+      AtomicFile.requireWritable(file, 0); // before the work whose result it is
+    }
     try (Engine engine = engineOptions.open()) {
       Dataset data = input.read(model, false);
-      engineOptions.tellChoice(spec.commandLine().getErr());
       float[] logits =
           Inference.logits(engine, model.parameters(), model.inputs().apply(data.features()));
       String csv = csv(model.targets(), logits, data.rows());
@@ -68,6 +70,7 @@ final class PredictCommand implements Callable<Integer> {
         AtomicFile.write(file, to -> to.write(csv.getBytes(StandardCharsets.UTF_8)));
         out.println("wrote " + data.rows() + " predictions to " + file);
       }
+      engineOptions.tellChoice(spec.commandLine().getErr());
       return Main.DONE;
     }
   }
