@@ -12,6 +12,8 @@ public final class HostEngineProvider implements EngineProvider {
 
   static final String NAME = "host";
 
+  private static final int MOST_THREADS = 1024;
+
   /** For ServiceLoader. */
   public HostEngineProvider() {}
 
@@ -36,6 +38,14 @@ public final class HostEngineProvider implements EngineProvider {
       throw new EngineUnavailableException(
           "host: has no precision %s; use %s"
               .formatted(options.precision().spelling(), Precision.FP32.spelling()));
+    }
+    if (!options.device().isEmpty()) {
+      throw new EngineUnavailableException(
+          "host: has no devices to choose from; leave out --device");
+    }
+    if (options.threads() > MOST_THREADS) {
+      throw new EngineUnavailableException(
+          "host: has at most %d threads, not %d".formatted(MOST_THREADS, options.threads()));
     }
     return new HostEngine(threads(options));
   }

@@ -57,6 +57,19 @@ class HostEngineProviderTest {
   }
 
   @Test
+  void refusesWhatItDoesNotHave() {
+    for (EngineOptions options :
+        new EngineOptions[] {
+          new EngineOptions(Precision.FP32, 1, "0"), new EngineOptions(Precision.FP32, 1025, "")
+        }) {
+      EngineUnavailableException thrown =
+          assertThrows(
+              EngineUnavailableException.class, () -> new HostEngineProvider().open(options));
+      assertTrue(thrown.getMessage().startsWith("host: has "), thrown.getMessage());
+    }
+  }
+
+  @Test
   void saysHowMuchRoomThereIs() {
     try (Engine engine = HostEngines.open(1)) {
       EngineMemoryException thrown =
