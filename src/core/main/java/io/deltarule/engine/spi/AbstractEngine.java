@@ -24,7 +24,7 @@ import java.util.stream.Collectors;
  */
 public abstract class AbstractEngine<B extends Block> implements Engine {
   private final Set<Allocation<B>> allocations = new LinkedHashSet<>();
-  private final Call<B> call = new Call<>(this);
+  private final Call<B> call = new Call<>();
   private long allocatedBytes;
   private Tape<B> tape; // while recording
   private boolean closed;
@@ -274,7 +274,7 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
   @Override
   public final void write(Matrix to, float[] values) {
     requireIdle("write");
-    call.begin("write");
+    call.begin(this, "write");
     Operand<B> target = call.matrix("to", to);
     requireLength(target, values);
     call.end();
@@ -284,7 +284,7 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
   @Override
   public final void write(Indices to, int[] values) {
     requireIdle("write");
-    call.begin("write");
+    call.begin(this, "write");
     IndexLists<B> target = call.indices("to", to);
     call.require(values != null, "the array is null");
     if (target != null && values != null) {
@@ -305,7 +305,7 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
   @Override
   public final void read(Matrix from, float[] values) {
     requireIdle("read");
-    call.begin("read");
+    call.begin(this, "read");
     Operand<B> source = call.matrix("from", from);
     requireLength(source, values);
     call.end();
@@ -339,7 +339,7 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
   @Override
   public final void set(Cursor cursor, int position) {
     requireIdle("set");
-    call.begin("set");
+    call.begin(this, "set");
     StepCursor<B> moved = call.cursor("cursor", cursor);
     if (position < 0) {
       call.require(false, "position " + position + " is negative");
@@ -564,7 +564,7 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
 
   private Call<B> begin(String operation) {
     requireOpen(operation);
-    return call.begin(operation);
+    return call.begin(this, operation);
   }
 
   /** While recording, the cursor's place is not known yet: the tape checks it at each replay. */

@@ -15,7 +15,7 @@ import java.util.List;
 final class Call<B extends Block> {
   private static final int MOST_OPERANDS = 8;
 
-  private final AbstractEngine<B> engine;
+  private AbstractEngine<B> engine;
   private final Object[] operands = new Object[MOST_OPERANDS];
   private final String[] names = new String[MOST_OPERANDS];
   private final Allocation<?>[] used = new Allocation<?>[MOST_OPERANDS];
@@ -23,11 +23,8 @@ final class Call<B extends Block> {
   private String operation;
   private int count;
 
-  Call(AbstractEngine<B> engine) {
-    this.engine = engine;
-  }
-
-  Call<B> begin(String name) {
+  Call<B> begin(AbstractEngine<B> caller, String name) {
+    engine = caller;
     operation = name;
     count = 0;
     violations.clear();
