@@ -153,7 +153,9 @@ public interface Engine extends AutoCloseable {
 
   /**
    * The error signal of the output layer, from its logits, and the batch's mean loss: {@code D =
-   * (link(Z) - Y) / m}. Both are finite for all finite logits.
+   * (link(Z) - Y) / m}. Both are finite for all finite logits, unless the value itself is beyond
+   * the range of a float (half the square of 1e20, say). Of infinite logits the loss is
+   * unspecified.
    *
    * @param output the link and its loss
    * @param z the logits Z [m x n]

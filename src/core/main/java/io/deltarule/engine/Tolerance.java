@@ -17,6 +17,12 @@ public record Tolerance(double absolute, double relative) {
   /** Identical values, as for a copy. */
   public static final Tolerance EXACT = new Tolerance(0, 0);
 
+  /**
+   * What a device may lose that flushes numbers below the smallest normal float to zero: to be
+   * multiplied by how often a result depends on such a number, and by how strongly.
+   */
+  public static final Tolerance UNDERFLOW = new Tolerance(Float.MIN_NORMAL, 0);
+
   /** The relative error that a finite-difference gradient check accepts in double precision. */
   public static final double GRADIENT_CHECK = 1e-6;
 
