@@ -8,7 +8,10 @@ import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 
-/** Progress on standard error: a bar on a terminal, a line an epoch elsewhere. */
+/**
+ * Progress on standard error: a bar on a terminal, elsewhere a line an epoch, a second apart at
+ * least.
+ */
 final class ProgressReporter implements TrainingListener, AutoCloseable {
   private static final boolean TERMINAL = Boolean.getBoolean("deltarule.terminal");
 
@@ -17,6 +20,8 @@ final class ProgressReporter implements TrainingListener, AutoCloseable {
   private final long start = System.nanoTime();
   private ProgressBar bar; // on a terminal, from the first progress on
   private String losses = "";
+  private String line = ""; // of the last epoch, if it has not been printed
+  private long printed; // when a line was printed last
 
   ProgressReporter(PrintWriter err, int epochs) {
     this.err = err;
@@ -55,16 +60,27 @@ final class ProgressReporter implements TrainingListener, AutoCloseable {
       double elapsed = (System.nanoTime() - start) * 1e-9;
       Duration left =
           Duration.ofSeconds(Math.round(elapsed / epoch.number() * (epochs - epoch.number())));
-      err.printf(
-          Locale.ROOT,
-          "epoch %d/%d:%s%s, %,.0f rows/s, at most %s left%n",
-          epoch.number(),
-          epochs,
-          losses,
-          epoch.best() ? " *" : "",
-          epoch.rows() / epoch.seconds(),
-          clock(left));
+      line =
+          String.format(
+              Locale.ROOT,
+              "epoch %d/%d:%s%s, %,.0f rows/s, at most %s left",
+              epoch.number(),
+              epochs,
+              losses,
+              epoch.best() ? " *" : "",
+              epoch.rows() / epoch.seconds(),
+              clock(left));
+      if (epoch.number() == 1 || System.nanoTime() - printed > 1_000_000_000) {
+        printLine();
+      }
     }
+  }
+
+  private void printLine() {
+    err.println(line);
+    err.flush();
+    line = "";
+    printed = System.nanoTime();
   }
 
   private static String clock(Duration time) {
@@ -77,6 +93,9 @@ final class ProgressReporter implements TrainingListener, AutoCloseable {
   public void close() {
     if (bar != null) {
       bar.close();
+    }
+    if (!line.isEmpty()) {
+      printLine();
     }
   }
 }

@@ -13,6 +13,7 @@ import io.deltarule.network.Parameters;
 import io.deltarule.training.Inference;
 import io.deltarule.training.Metrics;
 import io.deltarule.training.Preparation;
+import io.deltarule.training.RateSchedule;
 import io.deltarule.training.Samples;
 import io.deltarule.training.Trainer;
 import io.deltarule.training.TrainingOptions;
@@ -86,6 +87,14 @@ final class TrainCommand implements Callable<Integer> {
       converter = Converters.Size.class,
       description = "Learning rate. Default: 0.001 for adam and adamw, 0.01 momentum, 0.1 sgd")
   private Double learningRate;
+
+  @Option(
+      names = "--lr-schedule",
+      paramLabel = "constant|cosine",
+      description =
+          "Whether the learning rate stays, or falls to 0 over all epochs by half a cosine wave. "
+              + "Default: cosine")
+  private RateSchedule schedule = TrainingOptions.DEFAULT.schedule();
 
   @Option(
       names = "--weight-decay",
@@ -271,6 +280,7 @@ final class TrainCommand implements Callable<Integer> {
           batch != null ? batch : Math.min(TrainingOptions.DEFAULT.batchSize(), rows),
           optimizer.rule(),
           learningRate != null ? learningRate : optimizer.learningRate(),
+          schedule,
           weightDecay != null ? weightDecay : optimizer.weightDecay(),
           patience,
           seed);
@@ -339,6 +349,7 @@ final class TrainCommand implements Callable<Integer> {
     summary.put("parameters", network.parameters());
     summary.put("optimizer", optimizer.name().toLowerCase(Locale.ROOT));
     summary.put("learning_rate", options.learningRate());
+    summary.put("lr_schedule", schedule.spelling());
     summary.put("weight_decay", options.weightDecay());
     summary.put("batch", options.batchSize());
     summary.put("seed", seed);
@@ -368,6 +379,7 @@ final class TrainCommand implements Callable<Integer> {
     provenance.put("data_sha256", dataset.sha256());
     provenance.put("optimizer", optimizer.name().toLowerCase(Locale.ROOT));
     provenance.put("learning_rate", Double.toString(options.learningRate()));
+    provenance.put("lr_schedule", schedule.spelling());
     provenance.put("weight_decay", Double.toString(options.weightDecay()));
     provenance.put("batch", Integer.toString(options.batchSize()));
     provenance.put("best_epoch", Integer.toString(result.bestEpoch()));

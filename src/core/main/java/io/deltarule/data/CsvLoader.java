@@ -2,6 +2,7 @@ package io.deltarule.data;
 
 import de.siegmar.fastcsv.reader.CsvParseException;
 import de.siegmar.fastcsv.reader.CsvReader;
+import de.siegmar.fastcsv.reader.FieldMismatchStrategy;
 import io.deltarule.data.CsvOptions.Header;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -61,8 +62,9 @@ final class CsvLoader {
             .fieldSeparator(options.delimiter().orElse(detectDelimiter()))
             .allowUnclosedQuote(false)
             .maxBufferSize(MAX_CELL)
-            .extraFieldStrategy(de.siegmar.fastcsv.reader.FieldMismatchStrategy.IGNORE)
-            .missingFieldStrategy(de.siegmar.fastcsv.reader.FieldMismatchStrategy.IGNORE)
+            // Checked below, where the message can name the file.
+            .extraFieldStrategy(FieldMismatchStrategy.IGNORE)
+            .missingFieldStrategy(FieldMismatchStrategy.IGNORE)
             .build(row, new Utf8Reader(source, input.content()))) {
       return read(csv.iterator());
     } catch (UncheckedIOException e) {
@@ -253,10 +255,7 @@ final class CsvLoader {
     } else if (byName) {
       label = index.getOrDefault(wanted.label(), NONE);
     } else if (names.size() == wanted.features().size() + 1) {
-      label =
-          !header && index.containsKey(wanted.label())
-              ? index.get(wanted.label())
-              : names.size() - 1;
+      label = placeOfLabel(wanted, index);
     }
     if (byName) {
       columns = wanted.features().stream().mapToInt(name -> require(index, name)).toArray();
@@ -282,6 +281,31 @@ final class CsvLoader {
           "%s:%d: the label column %s is a feature of the model; pass another --label"
               .formatted(source, firstLine, InputException.quote(names.get(label))));
     }
+  }
+
+  // Without names, only a model that never had any tells which column is the label: to guess would
+  // be to shift the features unnoticed.
+  private int placeOfLabel(Layout wanted, Map<String, Integer> index) {
+    if (header && index.containsKey(wanted.label())) {
+      return index.get(wanted.label());
+    }
+    int place = wanted.generated() ? generatedNames(names.size()).indexOf(wanted.label()) : NONE;
+    if (place == NONE) {
+      throw new InputException(
+          ("%s:%d: %d columns for the model's %d features, and which of them is the label %s is not"
+                  + " known without names; put the header's line first, or pass --label PLACE")
+              .formatted(
+                  source,
+                  firstLine,
+                  names.size(),
+                  wanted.features().size(),
+                  InputException.quote(wanted.label())));
+    }
+    return place;
+  }
+
+  private static List<String> generatedNames(int width) {
+    return IntStream.rangeClosed(1, width).mapToObj(place -> "c" + place).toList();
   }
 
   private int require(Map<String, Integer> index, String name) {
@@ -332,6 +356,8 @@ final class CsvLoader {
       what = shown + " is not a finite number; replace it or remove the row";
     } else if (MISSING.contains(lower)) {
       what = shown + " stands for a missing value; fill it in or remove the row";
+    } else if (text.matches("[+-]?[0-9]+,[0-9]+")) {
+      what = shown + " is not a number; write a decimal point for the comma";
     } else if (!header && options.header() == Header.AUTO && row.line() == firstLine) {
       what = shown + " is not a number; if this line holds the columns' names pass --header yes";
     } else {

@@ -30,16 +30,19 @@ public record CsvOptions(Header header, Optional<String> label, Optional<Charact
   }
 
   /**
-   * Checks for nulls.
+   * Checks the delimiter.
    *
    * @param header as above
    * @param label as above
    * @param delimiter as above
+   * @throws InputException if it has another meaning in CSV
    */
   public CsvOptions {
     Objects.requireNonNull(header);
     Objects.requireNonNull(label);
-    Objects.requireNonNull(delimiter);
+    if (delimiter.filter(c -> c == '"' || c == '\n' || c == '\r').isPresent()) {
+      throw new InputException("quotes and line ends cannot be the delimiter of a CSV file");
+    }
   }
 
   /**

@@ -27,7 +27,7 @@ public final class Datasets {
    * Reads a file for a model: its features in the layout's order. In a file with a header they are
    * found by name, and further columns are passed over whatever they contain; otherwise, or if the
    * layout's names are generated ones, they are found by their place, and there may be one column
-   * more, the label.
+   * more, the label, if its place is known from the options or the layout.
    *
    * @param path of a CSV file, or of IDX images
    * @param options where the file does not say it itself

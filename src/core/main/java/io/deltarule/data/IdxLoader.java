@@ -1,6 +1,5 @@
 package io.deltarule.data;
 
-import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -265,12 +264,7 @@ final class IdxLoader {
     double next(int index, int total) throws IOException {
       if (!block.hasRemaining()) {
         int wanted = (int) Math.min(bytes.length, (long) (total - index) * type.bytes);
-        int count;
-        try {
-          count = in.readNBytes(bytes, 0, wanted);
-        } catch (EOFException e) {
-          throw new InputException(source + ": truncated gzip file; fetch it again", e);
-        }
+        int count = in.readNBytes(bytes, 0, wanted);
         if (count < wanted) {
           throw new InputException(
               "%s: truncated: %s needs %d values, %d are there"

@@ -1,6 +1,7 @@
 package io.deltarule.data;
 
 import io.deltarule.engine.Output;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -116,9 +117,9 @@ public record TargetEncoding(Output output, List<String> classes, float mean, fl
     requireVariation(labels, names.size());
     if (names.size() > MAX_CLASSES) {
       throw new InputException(
-          "%s: %s different labels are too many for classes (%d at most); pass --output linear, or"
-              + " another --label"
-                  .formatted(labels.describe(0), count(labels, names.size()), MAX_CLASSES));
+          ("%s: %s different labels are too many for classes (%d at most); pass --output linear,"
+                  + " or another --label")
+              .formatted(labels.describe(0), count(labels, names.size()), MAX_CLASSES));
     }
     Comparator<String> order =
         labels.numeric() ? Comparator.comparing(Long::valueOf) : Comparator.naturalOrder();
@@ -289,7 +290,7 @@ public record TargetEncoding(Output output, List<String> classes, float mean, fl
   }
 
   private static String shorten(Iterable<String> names) {
-    List<String> all = new java.util.ArrayList<>();
+    List<String> all = new ArrayList<>();
     names.forEach(all::add);
     return all.stream().limit(5).map(InputException::quote).collect(Collectors.joining(", "))
         + (all.size() > 5 ? ", ..." : "");

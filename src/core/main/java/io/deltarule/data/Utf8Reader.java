@@ -73,8 +73,10 @@ final class Utf8Reader extends Reader {
   }
 
   private void check() {
-    for (int i = chars.position(); i < chars.limit(); i++) {
-      char c = chars.get(i);
+    char[] array = chars.array();
+    int end = chars.limit();
+    for (int i = 0; i < end; i++) {
+      char c = array[i];
       if (c == 0) {
         throw new InputException(
             "%s:%d: a NUL byte: this is not a text file; save it as CSV in UTF-8"

@@ -1,6 +1,7 @@
 package io.deltarule.model;
 
 import io.deltarule.data.InputException;
+import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
@@ -54,8 +55,7 @@ public final class AtomicFile {
     Path temporary = temporary(real);
     try {
       try (FileChannel channel = create(temporary);
-          OutputStream out =
-              new java.io.BufferedOutputStream(Channels.newOutputStream(channel), BLOCK)) {
+          OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel), BLOCK)) {
         content.writeTo(out);
         out.flush();
         channel.force(true);
@@ -97,6 +97,13 @@ public final class AtomicFile {
     try {
       if (target.getFileName() == null) {
         throw new InputException(target + ": is a directory; name a file");
+      }
+      if (target.toAbsolutePath().startsWith("/proc")
+          || (target.toAbsolutePath().startsWith("/dev")
+              && !target.toAbsolutePath().startsWith("/dev/shm"))) {
+        // Among them /dev/stdout: where it leads to a file, renaming would cut off its other
+        // writers.
+        throw new InputException(target + ": is not a regular file; name another");
       }
       Path real = Files.exists(target) ? target.toRealPath() : target.toAbsolutePath();
       try {

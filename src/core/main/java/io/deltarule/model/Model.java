@@ -18,6 +18,7 @@ import java.io.IOException;
 import java.io.StringWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -282,7 +283,7 @@ public record Model(
           targets,
           list("features", JsonToken.VALUE_STRING),
           text("label"),
-          Boolean.parseBoolean(text("header")),
+          flag("header"),
           provenance);
     }
 
@@ -296,6 +297,14 @@ public record Model(
         throw bad("its metadata lack '%s'".formatted(key));
       }
       return value;
+    }
+
+    private boolean flag(String key) {
+      String value = text(key);
+      if (!value.equals("true") && !value.equals("false")) {
+        throw bad("its '%s' is neither true nor false".formatted(key));
+      }
+      return value.equals("true");
     }
 
     private List<String> list(String key, JsonToken type) {
@@ -316,7 +325,7 @@ public record Model(
 
     private float[] take(String name, long... shape) {
       Tensor tensor = tensors.remove(name);
-      List<Long> expected = java.util.Arrays.stream(shape).boxed().toList();
+      List<Long> expected = Arrays.stream(shape).boxed().toList();
       if (tensor == null) {
         throw bad("it lacks the tensor '%s'".formatted(name));
       }

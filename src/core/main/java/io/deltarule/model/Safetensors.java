@@ -125,7 +125,7 @@ public record Safetensors(Map<String, String> metadata, Map<String, Tensor> tens
    *
    * @param target a regular file, or nothing yet
    * @throws InputException if it cannot be written
-   * @throws IllegalArgumentException if a key or name is reserved
+   * @throws IllegalArgumentException if a key or name is reserved or not Unicode
    */
   public void write(Path target) {
     MessageDigest digest = sha256();
@@ -151,6 +151,12 @@ public record Safetensors(Map<String, String> metadata, Map<String, Tensor> tens
         || metadata.containsKey(HEADER_HASH)) {
       throw new IllegalArgumentException("reserved: " + metadata.keySet() + tensors.keySet());
     }
+    tensors.keySet().forEach(Safetensors::requireUnicode);
+    metadata.forEach(
+        (key, value) -> {
+          requireUnicode(key);
+          requireUnicode(value);
+        });
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     try (JsonGenerator json = JSON.createGenerator(out)) {
       json.writeStartObject();
@@ -192,6 +198,13 @@ public record Safetensors(Map<String, String> metadata, Map<String, Tensor> tens
               .formatted(out.size(), MAX_HEADER));
     }
     return out.toByteArray();
+  }
+
+  /** Half a surrogate pair has no UTF-8, and would come back as something else. */
+  private static void requireUnicode(String text) {
+    if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
+      throw new IllegalArgumentException("not Unicode: " + InputException.quote(text));
+    }
   }
 
   private Map<String, List<Long>> shapes() {
@@ -356,7 +369,9 @@ public record Safetensors(Map<String, String> metadata, Map<String, Tensor> tens
 
     private float[] values(Entry entry, MessageDigest digest) throws IOException {
       float[] values = new float[(int) ((entry.end() - entry.begin()) / 4)];
-      ByteBuffer block = ByteBuffer.allocate(BLOCK).order(ByteOrder.LITTLE_ENDIAN);
+      ByteBuffer block =
+          ByteBuffer.allocate((int) Math.min(BLOCK, entry.end() - entry.begin()))
+              .order(ByteOrder.LITTLE_ENDIAN);
       for (int start = 0; start < values.length; ) {
         int count = Math.min(BLOCK / 4, values.length - start);
         block.clear().limit(4 * count);

@@ -193,13 +193,11 @@ public final class Trainer {
       engine.write(order, lists);
       float[] scalars = new float[steps * UpdateRule.SCALARS];
       for (int i = 0; i < steps; i++) {
-        long stepNumber = (epoch - 1L) * steps + i + 1;
-        System.arraycopy(
-            options.rule().scalars(stepNumber, options.learningRate(), options.weightDecay()),
-            0,
-            scalars,
-            i * UpdateRule.SCALARS,
-            UpdateRule.SCALARS);
+        long done = (epoch - 1L) * steps + i;
+        double progress = (double) done / ((long) options.epochs() * steps);
+        double rate = options.learningRate() * options.schedule().factor(progress);
+        float[] row = options.rule().scalars(done + 1, rate, options.weightDecay());
+        System.arraycopy(row, 0, scalars, i * row.length, row.length);
       }
       engine.write(schedule, scalars);
       engine.set(cursor, 0);

@@ -10,6 +10,7 @@ import io.deltarule.engine.UpdateRule;
  *     smaller
  * @param rule how parameters follow their gradient
  * @param learningRate positive
+ * @param schedule how the learning rate falls from there
  * @param weightDecay decoupled decay per unit of learning rate, at least 0
  * @param patience after how many epochs without a better validation loss training ends; 0 for never
  * @param seed of the initial weights and of the order of the samples
@@ -19,6 +20,7 @@ public record TrainingOptions(
     int batchSize,
     UpdateRule rule,
     double learningRate,
+    RateSchedule schedule,
     double weightDecay,
     int patience,
     long seed) {
@@ -27,11 +29,20 @@ public record TrainingOptions(
   public static final UpdateRule ADAM = new UpdateRule.Adam(0.9f, 0.999f, 1e-8f);
 
   /** What the command line takes unless told otherwise. */
-  public static final TrainingOptions DEFAULT = new TrainingOptions(100, 32, ADAM, 1e-3, 0, 10, 0);
+  public static final TrainingOptions DEFAULT =
+      new TrainingOptions(100, 32, ADAM, 1e-3, RateSchedule.COSINE, 0, 10, 0);
 
   /**
    * Checks the ranges.
    *
+   * @param epochs as above
+   * @param batchSize as above
+   * @param rule as above
+   * @param learningRate as above
+   * @param schedule as above
+   * @param weightDecay as above
+   * @param patience as above
+   * @param seed as above
    * @throws IllegalArgumentException naming the first value that is out of range
    */
   public TrainingOptions {

@@ -1,0 +1,67 @@
+package io.deltarule.host;
+
+import io.deltarule.engine.EngineMemoryException;
+import io.deltarule.engine.spi.Block;
+
+/** One Java array. */
+final class HostBlock implements Block {
+
+  /** The longest array that HotSpot allocates. */
+  static final int LONGEST = Integer.MAX_VALUE - 8;
+
+  private float[] floats; // one of the two is null, both after release
+  private int[] ints;
+
+  private HostBlock(float[] floats, int[] ints) {
+    this.floats = floats;
+    this.ints = ints;
+  }
+
+  static HostBlock floats(long elements) {
+    int length = length(elements);
+    try {
+      return new HostBlock(new float[length], null);
+    } catch (OutOfMemoryError e) {
+      throw full(e);
+    }
+  }
+
+  static HostBlock ints(long elements) {
+    int length = length(elements);
+    try {
+      return new HostBlock(null, new int[length]);
+    } catch (OutOfMemoryError e) {
+      throw full(e);
+    }
+  }
+
+  float[] floats() {
+    return floats;
+  }
+
+  int[] ints() {
+    return ints;
+  }
+
+  @Override
+  public void release() {
+    floats = null;
+    ints = null;
+  }
+
+  private static int length(long elements) {
+    if (elements > LONGEST) {
+      throw new EngineMemoryException(
+          "a Java array holds at most %d bytes".formatted(4L * LONGEST), null);
+    }
+    return (int) elements;
+  }
+
+  static EngineMemoryException full(OutOfMemoryError cause) {
+    Runtime runtime = Runtime.getRuntime();
+    long left = runtime.maxMemory() - runtime.totalMemory() + runtime.freeMemory();
+    return new EngineMemoryException(
+        "the Java heap has %d of %d bytes left; raise -Xmx".formatted(left, runtime.maxMemory()),
+        cause);
+  }
+}

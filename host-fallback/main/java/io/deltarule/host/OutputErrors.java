@@ -1,0 +1,123 @@
+package io.deltarule.host;
+
+import io.deltarule.engine.Output;
+import io.deltarule.engine.spi.Operand;
+
+/**
+ * {@code D = (link(Z) - Y) / m} and the mean loss, in double precision for each element, from the
+ * logits. The losses of the rows are added in their order.
+ */
+final class OutputErrors extends Workers.Task {
+  private static final int CHUNK = 2048; // elements
+
+  private final Workers workers;
+  private Output output;
+  private float[] z;
+  private int atZ;
+  private float[] y;
+  private int atY;
+  private float[] d;
+  private int atD;
+  private int m;
+  private int n;
+  private int rows; // of a chunk
+  private double[] losses = new double[0]; // of each row
+
+  OutputErrors(Workers workers) {
+    this.workers = workers;
+  }
+
+  /**
+   * Computes D.
+   *
+   * @return the mean loss
+   */
+  float run(
+      Output link,
+      Operand<HostBlock> logits,
+      Operand<HostBlock> targets,
+      Operand<HostBlock> error) {
+    output = link;
+    z = logits.block().floats();
+    atZ = (int) logits.offset();
+    y = targets.block().floats();
+    atY = (int) targets.offset();
+    d = error.block().floats();
+    atD = (int) error.offset();
+    m = logits.rows();
+    n = logits.columns();
+    if (m == 0) {
+      return 0;
+    }
+    if (losses.length < m) {
+      losses = new double[m];
+    }
+    rows = Math.max(1, CHUNK / Math.max(1, n));
+    workers.run(this, (m + rows - 1) / rows);
+    double sum = 0;
+    for (int i = 0; i < m; i++) {
+      sum += losses[i];
+    }
+    return (float) (sum / m);
+  }
+
+  @Override
+  void run(int chunk, int worker) {
+    int end = Math.min(m, (chunk + 1) * rows);
+    for (int i = chunk * rows; i < end; i++) {
+      int row = i * n;
+      losses[i] =
+          switch (output) {
+            case SIGMOID -> sigmoid(z, atZ + row, y, atY + row, d, atD + row, n, m);
+            case SOFTMAX -> softmax(z, atZ + row, y, atY + row, d, atD + row, n, m);
+            case LINEAR -> linear(z, atZ + row, y, atY + row, d, atD + row, n, m);
+          };
+    }
+  }
+
+  private static double sigmoid(
+      float[] z, int atZ, float[] y, int atY, float[] d, int atD, int n, double m) {
+    double loss = 0;
+    for (int j = 0; j < n; j++) {
+      double logit = z[atZ + j];
+      double target = y[atY + j];
+      double e = Exponential.exp(-Math.abs(logit)); // at most 1: nothing overflows
+      double s = (logit < 0 ? e : 1) / (1 + e);
+      d[atD + j] = (float) ((s - target) / m);
+      loss += Math.max(logit, 0) - logit * target + Math.log(1 + e);
+    }
+    return loss;
+  }
+
+  private static double softmax(
+      float[] z, int atZ, float[] y, int atY, float[] d, int atD, int n, double m) {
+    float max = Float.NEGATIVE_INFINITY;
+    for (int j = 0; j < n; j++) {
+      max = Math.max(max, z[atZ + j]); // NaN if one is
+    }
+    double sum = 0;
+    double linear = 0;
+    for (int j = 0; j < n; j++) {
+      double below = (double) z[atZ + j] - max;
+      double e = Exponential.exp(below);
+      d[atD + j] = (float) e;
+      sum += e;
+      linear += y[atY + j] * below;
+    }
+    for (int j = 0; j < n; j++) {
+      d[atD + j] = (float) ((d[atD + j] / sum - y[atY + j]) / m);
+    }
+    return Math.log(sum) - linear;
+  }
+
+  private static double linear(
+      float[] z, int atZ, float[] y, int atY, float[] d, int atD, int n, double m) {
+    double loss = 0;
+    for (int j = 0; j < n; j++) {
+      double difference = (double) z[atZ + j] - y[atY + j];
+      d[atD + j] = (float) (difference / m);
+      loss += 0.5 * difference * difference;
+    }
+    return loss;
+  }
+}

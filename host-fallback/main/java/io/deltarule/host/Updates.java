@@ -1,0 +1,144 @@
+package io.deltarule.host;
+
+import io.deltarule.engine.UpdateRule;
+import io.deltarule.engine.spi.Operand;
+
+/**
+ * One pass over the parameters. They are worked on in copies that fit the first-level cache, as C2
+ * vectorises only loops over the same index of every array.
+ */
+final class Updates extends Workers.Task {
+  private static final int PART = 1024; // elements in the cache at once
+  private static final int CHUNK = 32 * PART;
+
+  private final Workers workers;
+  private final float[][][] scratch; // for each worker: theta, gradient and two of state
+  private UpdateRule rule;
+  private float[] theta;
+  private int atTheta;
+  private float[] gradient;
+  private int atGradient;
+  private float[] state;
+  private int atState;
+  private int p;
+  private float rate;
+  private float shrink;
+  private float first;
+  private float second;
+
+  Updates(Workers workers) {
+    this.workers = workers;
+    scratch = new float[workers.threads()][4][PART];
+  }
+
+  void run(
+      UpdateRule how,
+      Operand<HostBlock> parameters,
+      Operand<HostBlock> slope,
+      Operand<HostBlock> memory,
+      Operand<HostBlock> schedule,
+      int step) {
+    float[] scalars = schedule.block().floats();
+    int row = (int) schedule.offset() + step * UpdateRule.SCALARS;
+    rate = scalars[row];
+    shrink = scalars[row + 1];
+    first = scalars[row + 2];
+    second = scalars[row + 3];
+    rule = how;
+    theta = parameters.block().floats();
+    atTheta = (int) parameters.offset();
+    gradient = slope.block().floats();
+    atGradient = (int) slope.offset();
+    state = memory.block().floats();
+    atState = (int) memory.offset();
+    p = parameters.columns();
+    workers.run(this, (int) (((long) p + CHUNK - 1) / CHUNK));
+  }
+
+  @Override
+  void run(int chunk, int worker) {
+    int from = chunk * CHUNK;
+    int to = p - from < CHUNK ? p : from + CHUNK;
+    float[] t = scratch[worker][0];
+    float[] g = scratch[worker][1];
+    float[] s = scratch[worker][2];
+    float[] v = scratch[worker][3];
+    for (int i = from, n; i < to; i += n) {
+      n = Math.min(PART, to - i);
+      System.arraycopy(theta, atTheta + i, t, 0, n);
+      System.arraycopy(gradient, atGradient + i, g, 0, n);
+      if (rule.stateRows() > 0) {
+        System.arraycopy(state, atState + i, s, 0, n);
+      }
+      if (rule instanceof UpdateRule.Momentum momentum) {
+        momentum(t, g, s, n, rate, shrink, momentum.momentum());
+      } else if (rule instanceof UpdateRule.Adam adam) {
+        System.arraycopy(state, atState + p + i, v, 0, n);
+        adam(t, g, s, v, n, adam);
+        System.arraycopy(v, 0, state, atState + p + i, n);
+      } else {
+        sgd(t, g, n, rate, shrink);
+      }
+      System.arraycopy(t, 0, theta, atTheta + i, n);
+      if (rule.stateRows() > 0) {
+        System.arraycopy(s, 0, state, atState + i, n);
+      }
+    }
+  }
+
+  private static void sgd(float[] t, float[] g, int n, float rate, float shrink) {
+    for (int i = 0; i < n; i++) {
+      t[i] = Math.fma(-rate, g[i], Math.fma(-shrink, t[i], t[i]));
+    }
+  }
+
+  private static void momentum(
+      float[] t, float[] g, float[] v, int n, float rate, float shrink, float momentum) {
+    for (int i = 0; i < n; i++) {
+      float velocity = Math.fma(momentum, v[i], g[i]);
+      v[i] = velocity;
+      t[i] = Math.fma(-rate, velocity, Math.fma(-shrink, t[i], t[i]));
+    }
+  }
+
+  private void adam(float[] t, float[] g, float[] m, float[] v, int n, UpdateRule.Adam adam) {
+    adam(
+        t,
+        g,
+        m,
+        v,
+        n,
+        rate * first,
+        shrink,
+        second,
+        adam.beta1(),
+        1 - adam.beta1(),
+        adam.beta2(),
+        1 - adam.beta2(),
+        adam.epsilon());
+  }
+
+  private static void adam(
+      float[] t,
+      float[] g,
+      float[] m,
+      float[] v,
+      int n,
+      float rate,
+      float shrink,
+      float second,
+      float beta1,
+      float rest1,
+      float beta2,
+      float rest2,
+      float epsilon) {
+    for (int i = 0; i < n; i++) {
+      float mean = Math.fma(beta1, m[i], rest1 * g[i]);
+      float square = Math.fma(beta2, v[i], rest2 * g[i] * g[i]);
+      m[i] = mean;
+      v[i] = square;
+      float step = rate * mean / ((float) Math.sqrt(square * second) + epsilon);
+      t[i] = Math.fma(-shrink, t[i], t[i]) - step;
+    }
+  }
+}

@@ -1,0 +1,183 @@
+package io.deltarule.host;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * A pool of threads for one caller at a time, who works with them. The chunks of a task are claimed
+ * from a counter, so a thread that the machine takes away delays only the chunk it holds. Nothing
+ * is allocated per task.
+ */
+final class Workers implements AutoCloseable {
+
+  /** Work in numbered chunks. Its fields are set by the caller before {@link Workers#run}. */
+  abstract static class Task {
+    /**
+     * Does one chunk; the result must not depend on which worker does it, or when.
+     *
+     * @param chunk from 0
+     * @param worker whose scratch memory to use: 0 is the caller
+     */
+    abstract void run(int chunk, int worker);
+  }
+
+  /** About 20 microseconds of pause instructions: longer than the gaps within a training step. */
+  private static final int SPINS = 1000;
+
+  private static final int CHUNK_BITS = 24;
+  private static final int CHUNK_MASK = (1 << CHUNK_BITS) - 1;
+  private static final int MOST_CHUNKS = CHUNK_MASK - 1024; // failed claims must not overflow
+
+  // The number of the task, its chunks, and the next chunk, in one word: a late thread cannot claim
+  // a chunk of a task that it has not seen.
+  private final AtomicLong ticket = new AtomicLong();
+  private final AtomicInteger pending = new AtomicInteger(); // chunks not yet finished
+  private final AtomicReference<Throwable> failure = new AtomicReference<>();
+  private final Worker[] others;
+  private final int spins;
+  private Task task; // published by ticket
+  private volatile Thread waiter; // the caller, when it has stopped spinning
+  private volatile boolean closed;
+
+  Workers(int threads) {
+    // Threads without a processor of their own only disturb the others by spinning.
+    spins = threads <= Runtime.getRuntime().availableProcessors() ? SPINS : 0;
+    others = new Worker[threads - 1];
+    for (int i = 0; i < others.length; i++) {
+      others[i] = new Worker(i + 1);
+      others[i].start();
+    }
+  }
+
+  /** How many threads there are, with the caller. */
+  int threads() {
+    return others.length + 1;
+  }
+
+  /**
+   * Runs all chunks and waits for them. What a chunk throws is thrown here, after the others have
+   * come to rest; chunks not begun by then are dropped.
+   */
+  void run(Task work, int chunks) {
+    if (others.length == 0 || chunks <= 1) {
+      for (int chunk = 0; chunk < chunks; chunk++) {
+        work.run(chunk, 0);
+      }
+      return;
+    }
+    if (chunks > MOST_CHUNKS) {
+      throw new IllegalArgumentException(chunks + " chunks");
+    }
+    task = work;
+    pending.set(chunks);
+    long number = (ticket.get() >>> 2 * CHUNK_BITS) + 1;
+    ticket.set(number << 2 * CHUNK_BITS | (long) chunks << CHUNK_BITS);
+    for (int i = 0; i < Math.min(others.length, chunks - 1); i++) {
+      if (others[i].parked) {
+        LockSupport.unpark(others[i]);
+      }
+    }
+    work(0);
+    await();
+    task = null;
+    if (failure.get() != null) {
+      Throwable thrown = failure.getAndSet(null);
+      if (thrown instanceof Error error) {
+        throw error;
+      }
+      throw (RuntimeException) thrown;
+    }
+  }
+
+  /** Claims and runs chunks of the current task until there are none left. */
+  private void work(int worker) {
+    for (; ; ) {
+      long seen = ticket.get();
+      int chunk = (int) seen & CHUNK_MASK;
+      if (chunk >= ((int) (seen >>> CHUNK_BITS) & CHUNK_MASK)) {
+        return;
+      }
+      if (ticket.compareAndSet(seen, seen + 1)) {
+        try {
+          if (failure.get() == null) {
+            task.run(chunk, worker);
+          }
+        } catch (RuntimeException | Error e) {
+          failure.compareAndSet(null, e);
+        }
+        if (pending.decrementAndGet() == 0) {
+          LockSupport.unpark(waiter); // does nothing if there is none
+        }
+      }
+    }
+  }
+
+  private void await() {
+    for (int i = 0; i < SPINS && pending.get() > 0; i++) {
+      Thread.onSpinWait();
+    }
+    if (pending.get() > 0) {
+      waiter = Thread.currentThread();
+      while (pending.get() > 0) {
+        LockSupport.park(this);
+      }
+      waiter = null;
+    }
+  }
+
+  /** Ends and joins the threads. */
+  @Override
+  public void close() {
+    closed = true;
+    boolean interrupted = false;
+    for (Worker other : others) {
+      LockSupport.unpark(other);
+      while (other.isAlive()) {
+        try {
+          other.join();
+        } catch (InterruptedException e) {
+          interrupted = true;
+        }
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private final class Worker extends Thread {
+    private final int index;
+    private volatile boolean parked;
+
+    Worker(int index) {
+      super("deltarule-host-" + index);
+      this.index = index;
+      setDaemon(true);
+    }
+
+    @Override
+    public void run() {
+      long last = 0;
+      while (!closed) {
+        long number = ticket.get() >>> 2 * CHUNK_BITS;
+        for (int i = 0; i < spins && number == last; i++) {
+          Thread.onSpinWait();
+          number = ticket.get() >>> 2 * CHUNK_BITS;
+        }
+        if (number == last) {
+          parked = true;
+          // Looked at again after saying so: either this sees the task, or the caller sees parked.
+          if (ticket.get() >>> 2 * CHUNK_BITS == last && !closed) {
+            LockSupport.park(Workers.this);
+          }
+          parked = false;
+        } else {
+          last = number;
+          work(index);
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,222 @@
+package io.deltarule.host;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.sun.management.ThreadMXBean;
+import io.deltarule.engine.Activation;
+import io.deltarule.engine.Cursor;
+import io.deltarule.engine.Engine;
+import io.deltarule.engine.Indices;
+import io.deltarule.engine.Matrix;
+import io.deltarule.engine.Output;
+import io.deltarule.engine.Recording;
+import io.deltarule.engine.UpdateRule;
+import io.deltarule.network.Network;
+import io.deltarule.network.Parameters;
+import io.deltarule.training.Stack;
+import java.lang.management.ManagementFactory;
+import java.util.List;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class HostEngineTest {
+
+  /** A recorded training step of a network on random data. */
+  private static final class Step {
+    private static final int STEPS = 4;
+    private final Engine engine;
+    private final Stack stack;
+    private final Matrix losses;
+    private final Cursor cursor;
+    private final Recording recording;
+
+    Step(Engine engine, Network network, int batch, UpdateRule rule) {
+      this.engine = engine;
+      int samples = 2 * batch + 1;
+      stack = new Stack(engine, network);
+      stack.write(Parameters.initialise(network, 1));
+      Stack.Pass pass = stack.pass(batch).forTraining();
+      Matrix data = HostEngines.random(engine, samples, network.inputs(), 1);
+      Matrix x = engine.allocate("x", batch, network.inputs());
+      Matrix y = engine.allocate("y", batch, network.outputs());
+      Matrix state = engine.allocate("state", rule.stateRows(), stack.theta().columns());
+      Matrix schedule = engine.allocate("schedule", STEPS, UpdateRule.SCALARS);
+      float[] scalars = new float[STEPS * UpdateRule.SCALARS];
+      for (int i = 0; i < STEPS; i++) {
+        System.arraycopy(rule.scalars(i + 1, 0.01, 0.1), 0, scalars, 4 * i, UpdateRule.SCALARS);
+      }
+      engine.write(schedule, scalars);
+      losses = engine.allocate("losses", STEPS, 1);
+      cursor = engine.allocateCursor("step");
+      Indices rows = engine.allocateIndices("rows", STEPS, batch, samples);
+      engine.write(rows, IntStream.range(0, STEPS * batch).map(i -> 7 * i % samples).toArray());
+      recording =
+          engine.record(
+              () -> {
+                engine.gather(data, rows, cursor, x);
+                pass.forward(x);
+                pass.backward(x, y, losses, cursor);
+                engine.update(rule, stack.theta(), stack.gradient(), state, schedule, cursor);
+                engine.advance(cursor);
+              });
+    }
+
+    void run(int times) {
+      for (int i = 0; i < times; i++) {
+        if (cursor.position() == STEPS) {
+          engine.set(cursor, 0);
+        }
+        recording.run();
+      }
+    }
+
+    List<float[]> results() {
+      return List.of(HostEngines.read(engine, stack.theta()), HostEngines.read(engine, losses));
+    }
+  }
+
+  private static final UpdateRule ADAM = new UpdateRule.Adam(0.9f, 0.999f, 1e-8f);
+
+  private static Network network(Output output) {
+    return new Network(40, List.of(150, 130), Activation.GELU, 3, output);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void trainsToTheSameBitsOnAnyNumberOfThreads(Output output) {
+    List<float[]> expected = null;
+    for (int threads : new int[] {1, 2, 3, 5}) {
+      try (Engine engine = HostEngines.open(threads)) {
+        Step step = new Step(engine, network(output), 100, ADAM);
+        step.run(12);
+        List<float[]> actual = step.results();
+        for (int i = 0; expected != null && i < actual.size(); i++) {
+          assertArrayEquals(expected.get(i), actual.get(i));
+        }
+        expected = actual;
+      }
+    }
+  }
+
+  @Test
+  void allocatesNothingInAStep() {
+    ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    List<UpdateRule> rules = List.of(new UpdateRule.Sgd(), new UpdateRule.Momentum(0.9f), ADAM);
+    for (UpdateRule rule : rules) {
+      try (Engine engine = HostEngines.open(3)) {
+        Step large = new Step(engine, network(Output.SOFTMAX), 100, rule);
+        Step small =
+            new Step(
+                engine, new Network(3, List.of(), Activation.RELU, 1, Output.SIGMOID), 5, rule);
+        large.run(100);
+        small.run(100);
+        long[] ids =
+            Thread.getAllStackTraces().keySet().stream()
+                .filter(
+                    thread ->
+                        thread == Thread.currentThread()
+                            || thread.getName().startsWith("deltarule-host-"))
+                .mapToLong(HostEngineTest::id)
+                .toArray();
+        assertEquals(3, ids.length);
+        long before = sum(threads.getThreadAllocatedBytes(ids));
+        large.run(300);
+        small.run(1000);
+        long bytes = sum(threads.getThreadAllocatedBytes(ids)) - before;
+        // The measurement itself allocates an array or two.
+        assertTrue(bytes < 10_000, rule + ": " + bytes + " bytes in 1300 steps");
+      }
+    }
+  }
+
+  @SuppressWarnings("deprecation") // threadId() is there from Java 19 on
+  private static long id(Thread thread) {
+    return thread.getId();
+  }
+
+  private static long sum(long[] values) {
+    return IntStream.range(0, values.length).mapToLong(i -> values[i]).sum();
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void outputErrorIsStable(Output output) {
+    float[] logits = {
+      0, 0, 1e4f, -1e4f, -1e4f, 1e4f, 1e18f, -1e18f, 3, -2, Float.MIN_VALUE, 0, Float.NaN, 1
+    };
+    int m = logits.length / 2;
+    float[] targets = new float[2 * m];
+    for (int i = 0; i < m; i++) {
+      targets[2 * i + i % 2] = 1;
+    }
+    try (Engine engine = HostEngines.open(2)) {
+      Matrix d = engine.allocate("d", m, 2);
+      Matrix losses = engine.allocate("losses", 2, 1);
+      Matrix z = engine.allocate("z", m, 2);
+      Matrix y = engine.allocate("y", m, 2);
+      Cursor at = engine.allocateCursor("at");
+      engine.write(z, logits);
+      engine.write(y, targets);
+      engine.outputError(output, z, y, d, losses, at);
+      engine.set(at, 1);
+      engine.outputError(output, z.top(m - 1), y.top(m - 1), d.top(m - 1), losses, at);
+      float[] loss = HostEngines.read(engine, losses);
+      assertTrue(Float.isNaN(loss[0]));
+      double expected = 0;
+      float[] error = HostEngines.read(engine, d);
+      for (int i = 0; i < m - 1; i++) {
+        double[] row = {logits[2 * i], logits[2 * i + 1]};
+        double[] target = {targets[2 * i], targets[2 * i + 1]};
+        expected += output.loss(row, target) / (m - 1);
+        output.link(row);
+        for (int j = 0; j < 2; j++) {
+          assertEquals(
+              (row[j] - target[j]) / (m - 1), error[2 * i + j], 1e-7 + Math.abs(row[j]) * 1e-7);
+        }
+      }
+      assertEquals(expected, loss[1], 1e-6 * expected);
+      engine.outputError(output, z.top(0), y.top(0), d.top(0), losses, at);
+      assertEquals(0, HostEngines.read(engine, losses)[1]);
+      engine.outputError(output, z, y, d, losses, at);
+      assertTrue(Float.isNaN(HostEngines.read(engine, d)[2 * m - 2]));
+    }
+  }
+
+  @Test
+  void gradientsOfAnEmptyBatchAreZero() {
+    try (Engine engine = HostEngines.open(2)) {
+      Matrix dw = HostEngines.random(engine, 20, 30, 1);
+      Matrix db = HostEngines.random(engine, 1, 20, 1);
+      engine.gradients(engine.allocate("d", 0, 20), engine.allocate("a", 0, 30), dw, db);
+      assertArrayEquals(new float[600], HostEngines.read(engine, dw));
+      assertArrayEquals(new float[20], HostEngines.read(engine, db));
+    }
+  }
+
+  @Test
+  void updatesLongParametersInParts() {
+    int p = 100_003;
+    try (Engine engine = HostEngines.open(3)) {
+      Matrix theta = HostEngines.random(engine, 1, p, 1);
+      Matrix gradient = HostEngines.random(engine, 1, p, 2);
+      Matrix state = engine.allocate("state", 2, p);
+      Matrix schedule = engine.allocate("schedule", 1, UpdateRule.SCALARS);
+      engine.write(schedule, ADAM.scalars(1, 0.1, 0.01));
+      Cursor at = engine.allocateCursor("at");
+      float[] before = HostEngines.read(engine, theta);
+      float[] g = HostEngines.read(engine, gradient);
+      engine.update(ADAM, theta, gradient, state, schedule, at);
+      float[] after = HostEngines.read(engine, theta);
+      float[] memory = HostEngines.read(engine, state);
+      for (int i = 0; i < p; i++) {
+        assertEquals(before[i] * 0.999 - 0.1 * g[i] / (Math.abs(g[i]) + 1e-8), after[i], 1e-5);
+        assertEquals(0.1 * g[i], memory[i], 1e-6);
+        assertEquals(0.001 * g[i] * g[i], memory[p + i], 1e-6);
+      }
+    }
+  }
+}

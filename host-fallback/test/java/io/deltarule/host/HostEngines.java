@@ -1,0 +1,37 @@
+package io.deltarule.host;
+
+import io.deltarule.engine.Engine;
+import io.deltarule.engine.EngineOptions;
+import io.deltarule.engine.Matrix;
+import java.util.Random;
+
+/** What the tests of this module share. */
+final class HostEngines {
+  private HostEngines() {}
+
+  static Engine open(int threads) {
+    return new HostEngineProvider().open(EngineOptions.DEFAULT.withThreads(threads));
+  }
+
+  /** A matrix of normally distributed numbers, a function of its shape and the seed. */
+  static Matrix random(Engine engine, int rows, int columns, long seed) {
+    Matrix matrix = engine.allocate("m" + seed, rows, columns);
+    engine.write(matrix, random(rows * columns, seed));
+    return matrix;
+  }
+
+  static float[] random(int length, long seed) {
+    Random random = new Random(31 * length + seed);
+    float[] values = new float[length];
+    for (int i = 0; i < length; i++) {
+      values[i] = (float) random.nextGaussian();
+    }
+    return values;
+  }
+
+  static float[] read(Engine engine, Matrix matrix) {
+    float[] values = new float[(int) matrix.size()];
+    engine.read(matrix, values);
+    return values;
+  }
+}

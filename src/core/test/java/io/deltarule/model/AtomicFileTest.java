@@ -1,0 +1,157 @@
+package io.deltarule.model;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertSame;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+import static org.junit.jupiter.api.Assumptions.assumeFalse;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import io.deltarule.data.InputException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class AtomicFileTest {
+  private static final byte[] OLD = {1, 2};
+  private static final byte[] NEW = {3, 4, 5};
+
+  @TempDir Path directory;
+
+  private List<Path> files() throws IOException {
+    try (Stream<Path> list = Files.list(directory)) {
+      return list.sorted().toList();
+    }
+  }
+
+  /** Writing and asking whether one can both fail with this message and leave nothing behind. */
+  private void assertRefused(String message, Path target) throws IOException {
+    List<Path> before = files();
+    assertEquals(
+        message,
+        assertThrows(InputException.class, () -> AtomicFile.write(target, out -> out.write(NEW)))
+            .getMessage());
+    assertEquals(
+        message,
+        assertThrows(InputException.class, () -> AtomicFile.requireWritable(target, 1))
+            .getMessage());
+    assertEquals(before, files());
+  }
+
+  @Test
+  void writesAndReplaces() throws Exception {
+    Path target = directory.resolve("f");
+    AtomicFile.write(target, out -> out.write(OLD));
+    assertArrayEquals(OLD, Files.readAllBytes(target));
+    AtomicFile.write(target, out -> out.write(NEW));
+    assertArrayEquals(NEW, Files.readAllBytes(target));
+    assertEquals(List.of(target), files());
+  }
+
+  @Test
+  void aFailureLeavesTheTargetAndNothingElse() throws Exception {
+    Path target = Files.write(directory.resolve("f"), OLD);
+    IllegalStateException bug = new IllegalStateException();
+    assertSame(
+        bug,
+        assertThrows(
+            IllegalStateException.class,
+            () ->
+                AtomicFile.write(
+                    target,
+                    out -> {
+                      out.write(new byte[1 << 20]);
+                      throw bug;
+                    })));
+    assertArrayEquals(OLD, Files.readAllBytes(target));
+    assertEquals(List.of(target), files());
+  }
+
+  @Test
+  void aFullDiskIsSaid() throws Exception {
+    Path target = directory.resolve("f");
+    assertEquals(
+        target
+            + ": the disk is full (No space left on device); free some space or name another place",
+        assertThrows(
+                InputException.class,
+                () ->
+                    AtomicFile.write(
+                        target,
+                        out -> {
+                          throw new IOException("No space left on device");
+                        }))
+            .getMessage());
+    assertEquals(List.of(), files());
+  }
+
+  @Test
+  void asksForTheWholeSizeAndLeavesNothing() throws Exception {
+    Path target = Files.write(directory.resolve("f"), OLD);
+    AtomicFile.requireWritable(target, 0);
+    AtomicFile.requireWritable(target, 200_001);
+    assertArrayEquals(OLD, Files.readAllBytes(target));
+    assertEquals(List.of(target), files());
+  }
+
+  @Test
+  void whatIsNoFileIsRefused() throws Exception {
+    assertRefused(directory + ": is a directory; name a file", directory);
+    assertRefused("/: is a directory; name a file", Path.of("/"));
+    Path lost = directory.resolve("no/f");
+    assertRefused(
+        lost + ": the directory " + directory.resolve("no") + " does not exist; create it first",
+        lost);
+    Path file = Files.write(directory.resolve("file"), OLD);
+    Path below = file.resolve("f");
+    assertRefused(below + ": cannot be written: Not a directory", below);
+    Path longName = directory.resolve("n".repeat(300));
+    assertRefused(longName + ": cannot be written: File name too long", longName);
+  }
+
+  @Test
+  void aDeviceIsRefused() throws Exception {
+    assertRefused("/dev/stdout: is not a regular file; name another", Path.of("/dev/stdout"));
+    assumeTrue(Files.exists(Path.of("/dev/full")), "no /dev/full here");
+    assertRefused(
+        directory.resolve("full") + ": is not a regular file; name another",
+        Files.createSymbolicLink(directory.resolve("full"), Path.of("/dev/full")));
+  }
+
+  @Test
+  void aPlaceWithoutPermissionIsRefused() throws Exception {
+    Path locked = Files.createDirectory(directory.resolve("locked"));
+    Path target = locked.resolve("f");
+    Files.setPosixFilePermissions(locked, PosixFilePermissions.fromString("r-xr-xr-x"));
+    assumeFalse(Files.isWritable(locked), "root may write everywhere");
+    assertRefused(target + ": no file may be written there; name another place", target);
+    Path kept = Files.write(directory.resolve("kept"), OLD);
+    Files.setPosixFilePermissions(kept, PosixFilePermissions.fromString("r--r--r--"));
+    assertRefused(kept + ": is write-protected; name another file", kept);
+  }
+
+  @Test
+  void aSymbolicLinkStaysOne() throws Exception {
+    Path target = Files.write(directory.resolve("f"), OLD);
+    Path link = Files.createSymbolicLink(directory.resolve("link"), target);
+    AtomicFile.write(link, out -> out.write(NEW));
+    assertTrue(Files.isSymbolicLink(link));
+    assertArrayEquals(NEW, Files.readAllBytes(target));
+  }
+
+  @Test
+  void theFileIsAsReadableAsAnyOther() throws Exception {
+    Path plain = Files.write(directory.resolve("plain"), OLD);
+    Path target = directory.resolve("f");
+    AtomicFile.write(target, out -> out.write(NEW));
+    assertEquals(Files.getPosixFilePermissions(plain), Files.getPosixFilePermissions(target));
+    assertFalse(Files.isExecutable(target));
+  }
+}

@@ -1,0 +1,249 @@
+package io.deltarule.training;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.deltarule.engine.Activation;
+import io.deltarule.engine.Engine;
+import io.deltarule.engine.EngineOptions;
+import io.deltarule.engine.Output;
+import io.deltarule.engine.UpdateRule;
+import io.deltarule.network.Network;
+import io.deltarule.network.Parameters;
+import io.deltarule.random.Philox;
+import io.deltarule.training.TrainingResult.Ending;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** What training must do on every engine; an engine's module runs it by extending it. */
+public abstract class TrainingContract {
+  private static final UpdateRule ADAM = TrainingOptions.ADAM;
+
+  /** For subclasses. */
+  protected TrainingContract() {}
+
+  /**
+   * Opens the engine to be tested.
+   *
+   * @param options what to ask of it
+   * @return a new engine
+   */
+  protected abstract Engine open(EngineOptions options);
+
+  private Engine open() {
+    return open(EngineOptions.DEFAULT);
+  }
+
+  /** Points of the plane; the class is the half ring, quarter or height that they lie in. */
+  private static Samples plane(int rows, int inputs, Output output, long seed) {
+    Philox random = new Philox(seed, Philox.Purpose.DATA, 0);
+    int outputs = output == Output.SOFTMAX ? 4 : 1;
+    float[] features = new float[rows * inputs];
+    float[] targets = new float[rows * outputs];
+    for (int i = 0; i < rows; i++) {
+      for (int j = 0; j < inputs; j++) {
+        features[i * inputs + j] = (float) random.nextGaussian();
+      }
+      float x = features[i * inputs];
+      float y = features[i * inputs + 1];
+      switch (output) {
+        case SIGMOID -> targets[i] = x * y > 0 ? 1 : 0; // not to be learned without a hidden layer
+        case SOFTMAX -> targets[i * 4 + (x > 0 ? 1 : 0) + (y > 0 ? 2 : 0)] = 1;
+        case LINEAR -> targets[i] = Math.abs(x) - y;
+        default -> throw new AssertionError(output);
+      }
+    }
+    return new Samples(rows, inputs, features, outputs, targets);
+  }
+
+  private static Network network(Samples samples, List<Integer> hidden, Output output) {
+    return new Network(samples.inputs(), hidden, Activation.RELU, samples.outputs(), output);
+  }
+
+  private static TrainingOptions options(int epochs, int batch, UpdateRule rule, double rate) {
+    return new TrainingOptions(epochs, batch, rule, rate, RateSchedule.CONSTANT, 0, 0, 7);
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void learnsWhatALinearModelCannot(Output output) {
+    Samples training = plane(1003, 2, output, 1);
+    Samples fresh = plane(500, 2, output, 2);
+    Network network = network(training, List.of(32, 16), output);
+    try (Engine engine = open()) {
+      TrainingResult result =
+          new Trainer(engine, options(40, 32, ADAM, 0.01))
+              .train(Parameters.initialise(network, 1), training, Optional.empty());
+      float[] logits = Inference.logits(engine, result.parameters(), fresh.features());
+      Metrics metrics = Metrics.of(output, logits, fresh);
+      if (output == Output.LINEAR) {
+        assertTrue(metrics.r2().orElseThrow() > 0.98, metrics.toString());
+      } else {
+        assertTrue(metrics.accuracy().orElseThrow() > 0.94, metrics.toString());
+      }
+      assertEquals(40, result.epochs().size());
+      assertEquals(Ending.COMPLETED, result.ending());
+      assertEquals(0, engine.allocatedBytes(), "training and inference free what they allocate");
+    }
+  }
+
+  @Test
+  void sameSeedSameBitsWhateverTheThreads() {
+    Samples samples = plane(1600, 64, Output.SIGMOID, 3);
+    Network network = network(samples, List.of(256, 256, 256), Output.SIGMOID);
+    List<Parameters> runs = new ArrayList<>();
+    for (int threads : new int[] {1, 2, 1, 5}) {
+      try (Engine engine = open(EngineOptions.DEFAULT.withThreads(threads))) {
+        // 50 steps of 32 rows an epoch: 100 steps
+        runs.add(
+            new Trainer(engine, options(2, 32, ADAM, 1e-3))
+                .train(Parameters.initialise(network, 1), samples, Optional.empty())
+                .parameters());
+      }
+    }
+    for (Parameters run : runs) {
+      for (int l = 0; l < network.layers(); l++) {
+        assertArrayEquals(runs.get(0).weights()[l], run.weights()[l]);
+        assertArrayEquals(runs.get(0).biases()[l], run.biases()[l]);
+      }
+    }
+    assertFalse(
+        java.util.Arrays.equals(
+            runs.get(0).weights()[0], Parameters.initialise(network, 1).weights()[0]),
+        "it has trained");
+  }
+
+  @Test
+  void everyRowIsSeenOnceAnEpoch() {
+    // With a rate of nearly 0 the mean loss of an epoch is that of the initial network on all rows,
+    // of which 103 = 5 * 20 + 3.
+    Samples samples = plane(103, 2, Output.SIGMOID, 4);
+    Network network = network(samples, List.of(8), Output.SIGMOID);
+    Parameters initial = Parameters.initialise(network, 1);
+    List<Integer> progress = new ArrayList<>();
+    TrainingListener listener =
+        new TrainingListener() {
+          @Override
+          public void progress(int epoch, int rows, int ofRows) {
+            assertEquals(103, ofRows);
+            progress.add(rows);
+          }
+        };
+    try (Engine engine = open()) {
+      TrainingResult result =
+          new Trainer(engine, options(1, 20, new UpdateRule.Sgd(), 1e-30), listener, () -> false)
+              .train(initial, samples, Optional.of(samples));
+      double expected =
+          Metrics.loss(
+              Output.SIGMOID, Inference.logits(engine, initial, samples.features()), samples);
+      assertEquals(expected, result.epochs().get(0).trainLoss(), 1e-6);
+      assertEquals(expected, result.epochs().get(0).validationLoss(), 1e-6);
+    }
+    assertEquals(103, progress.get(progress.size() - 1));
+  }
+
+  @Test
+  void theBestEpochIsKeptAndPatienceEnds() {
+    // Few noisy rows and a large network: the validation loss turns up soon.
+    Samples training = plane(40, 2, Output.SIGMOID, 5);
+    Philox random = new Philox(5, Philox.Purpose.DATA, 1);
+    for (int i = 0; i < 12; i++) {
+      int flipped = random.nextInt(40);
+      training.targets()[flipped] = 1 - training.targets()[flipped];
+    }
+    Samples validation = plane(200, 2, Output.SIGMOID, 6);
+    Network network = network(training, List.of(64, 64), Output.SIGMOID);
+    TrainingOptions options =
+        new TrainingOptions(1000, 8, ADAM, 0.01, RateSchedule.CONSTANT, 0, 5, 7);
+    try (Engine engine = open()) {
+      TrainingResult result =
+          new Trainer(engine, options)
+              .train(Parameters.initialise(network, 1), training, Optional.of(validation));
+      assertEquals(Ending.EARLY, result.ending());
+      assertEquals(result.bestEpoch() + 5, result.epochs().size());
+      double lowest =
+          result.epochs().stream()
+              .mapToDouble(TrainingListener.Epoch::validationLoss)
+              .min()
+              .orElseThrow();
+      assertEquals(lowest, result.validationLoss());
+      float[] logits = Inference.logits(engine, result.parameters(), validation.features());
+      assertEquals(lowest, Metrics.loss(Output.SIGMOID, logits, validation), 1e-9);
+    }
+  }
+
+  @Test
+  void stopsWhenAsked() {
+    Samples samples = plane(64, 2, Output.SIGMOID, 8);
+    Network network = network(samples, List.of(4), Output.SIGMOID);
+    AtomicInteger asked = new AtomicInteger();
+    try (Engine engine = open()) {
+      TrainingResult result =
+          new Trainer(
+                  engine,
+                  options(1_000_000, 64, ADAM, 0.01),
+                  new TrainingListener() {},
+                  () -> asked.incrementAndGet() > 10)
+              .train(Parameters.initialise(network, 1), samples, Optional.of(samples));
+      assertEquals(Ending.STOPPED, result.ending());
+      assertEquals(10, result.epochs().size());
+    }
+  }
+
+  @Test
+  void divergenceIsAnErrorUnlessABetterEpochIsKept() {
+    Samples samples = plane(64, 2, Output.LINEAR, 9);
+    Network network = network(samples, List.of(16, 16), Output.LINEAR);
+    Parameters initial = Parameters.initialise(network, 1);
+    try (Engine engine = open()) {
+      Trainer wild = new Trainer(engine, options(100, 16, new UpdateRule.Sgd(), 1e6));
+      TrainingException e =
+          assertThrows(
+              TrainingException.class, () -> wild.train(initial, samples, Optional.empty()));
+      assertTrue(e.getMessage().contains("learning rate"), e.getMessage());
+      assertEquals(0, engine.allocatedBytes());
+
+      // The rate is harmless for an epoch, and then is not: momentum builds up.
+      Trainer late =
+          new Trainer(engine, options(1000, 16, new UpdateRule.Momentum(0.999f), 0.5));
+      TrainingResult result;
+      try {
+        result = late.train(initial, samples, Optional.of(samples));
+      } catch (TrainingException diverged) {
+        return; // at once, on this engine's rounding
+      }
+      assertTrue(
+          result.ending() != Ending.DIVERGED || Double.isFinite(result.validationLoss()),
+          result.ending().toString());
+    }
+  }
+
+  @Test
+  void unfitSamplesAreNamed() {
+    Samples samples = plane(10, 2, Output.SIGMOID, 10);
+    Network network = network(samples, List.of(4), Output.SIGMOID);
+    Network other = new Network(3, List.of(), Activation.RELU, 1, Output.SIGMOID);
+    try (Engine engine = open()) {
+      Trainer trainer = new Trainer(engine, options(1, 11, ADAM, 0.01));
+      String message =
+          assertThrows(
+                  IllegalArgumentException.class,
+                  () ->
+                      trainer.train(Parameters.initialise(network, 1), samples, Optional.empty()))
+              .getMessage();
+      assertTrue(message.contains("11") && message.contains("10"), message);
+      assertThrows(
+          IllegalArgumentException.class,
+          () -> trainer.train(Parameters.initialise(other, 1), samples, Optional.empty()));
+      assertEquals(0, engine.allocatedBytes());
+    }
+  }
+}
