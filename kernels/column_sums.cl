@@ -25,9 +25,9 @@ KERNEL(CX, CY) void column_sums(int m, int n, GLOBAL const float *RESTRICT d, IN
   }
   shared[y * CX + x] = sum;
   BARRIER();
-  for (int half = CY / 2; half > 0; half /= 2) {
-    if (y < half) {
-      shared[y * CX + x] += shared[(y + half) * CX + x];
+  for (int step = CY / 2; step > 0; step /= 2) {
+    if (y < step) {
+      shared[y * CX + x] += shared[(y + step) * CX + x];
     }
     BARRIER();
   }

@@ -123,9 +123,9 @@ DEVICE float group_sum(float value, LOCAL_PTR float *shared) {
   const int item = ITEM(0);
   shared[item] = value;
   BARRIER();
-  for (int half = WG / 2; half > 0; half /= 2) {
-    if (item < half) {
-      shared[item] += shared[item + half];
+  for (int step = WG / 2; step > 0; step /= 2) {
+    if (item < step) {
+      shared[item] += shared[item + step];
     }
 #if !PLANT_RACE
     BARRIER();

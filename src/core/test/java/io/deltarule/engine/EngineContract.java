@@ -1236,7 +1236,7 @@ public abstract class EngineContract {
         assertSameRun(first, again);
       }
       for (int threads : threads()) {
-        try (Engine other = open(new EngineOptions(options().precision(), threads));
+        try (Engine other = open(options().withThreads(threads));
             Trainee another = run(other, task)) {
           assertSameRun(first, another);
         }

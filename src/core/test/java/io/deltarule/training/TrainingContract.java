@@ -212,8 +212,7 @@ public abstract class TrainingContract {
       assertEquals(0, engine.allocatedBytes());
 
       // The rate is harmless for an epoch, and then is not: momentum builds up.
-      Trainer late =
-          new Trainer(engine, options(1000, 16, new UpdateRule.Momentum(0.999f), 0.5));
+      Trainer late = new Trainer(engine, options(1000, 16, new UpdateRule.Momentum(0.999f), 0.5));
       TrainingResult result;
       try {
         result = late.train(initial, samples, Optional.of(samples));
@@ -236,8 +235,7 @@ public abstract class TrainingContract {
       String message =
           assertThrows(
                   IllegalArgumentException.class,
-                  () ->
-                      trainer.train(Parameters.initialise(network, 1), samples, Optional.empty()))
+                  () -> trainer.train(Parameters.initialise(network, 1), samples, Optional.empty()))
               .getMessage();
       assertTrue(message.contains("11") && message.contains("10"), message);
       assertThrows(
