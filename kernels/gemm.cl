@@ -13,11 +13,11 @@
  *                 +-------------------+
  *                 |  right  BK deep   |      the factors pass through local memory, BK deep,
  *                 +-------------------+      where STAGE_A and STAGE_B say so
- *       +------+  +---++---+---++---+-+
- *   BM  | left |  |   ||x,y|   ||x,y| |TM
- *       +------+  +---++---+---++---+-+
+ *       +------+  +---+----+---+----+-+
+ *   BM  | left |  |   |x, y|   |x, y| | TM
+ *       +------+  +---+----+---+----+-+
  *
- * VW must divide BM, BN and BK.
+ * VW must divide BK for staging, and BM for staging A.
  */
 #include "activation.h"
 #include "portable.h"
@@ -47,6 +47,12 @@
 #ifndef PAD
 #define PAD VW
 #endif
+
+/*
+ * n, as a number that seems to differ between work-items. PoCL turns a loop that is the same for
+ * all of them inside out: then the sums leave their registers at every step.
+ */
+#define PER_ITEM(n) ((n) + (ITEM(1) >= GY))
 
 #define BM (GY * TM)
 #define BN (GX * NV * VW)
@@ -81,7 +87,7 @@ DEVICE void stage(const int transposed, const int width, const int pitch, int fr
         STORE(v, tile + p * pitch + q);
       }
     } else {
-      for (int j = 0; j < VW; j++) {
+      ROLLED for (int j = 0; j < VW; j++) {
         tile[transposed ? (p + j) * pitch + q : p * pitch + q + j] =
             row < rows && column + j < columns ? line[j] : 0.0f;
       }
@@ -123,7 +129,7 @@ DEVICE void multiply(const int transposedLeft, const int transposedRight, int m,
         sum[i][v] = result[i][v];
       }
     }
-    for (int p = 0; p < depth; p++) {
+    for (int p = 0; p < PER_ITEM(depth); p++) {
       VEC b[NV];
 #if STAGE_B
       UNROLL for (int v = 0; v < NV; v++) {
@@ -169,6 +175,18 @@ DEVICE void multiply(const int transposedLeft, const int transposedRight, int m,
   }
 }
 
+/*
+ * The sums as an array that a loop may index: the loop's body, an activation, is too long to be
+ * unrolled, and indexing the vectors themselves would keep them out of registers all along.
+ */
+DEVICE void unpack(VEC (*result)[NV], float (*sums)[NV][VW]) {
+  UNROLL for (int i = 0; i < TM; i++) {
+    UNROLL for (int v = 0; v < NV; v++) {
+      STORE(result[i][v], sums[i][v]);
+    }
+  }
+}
+
 #if STAGE_A
 #define TILE_LEFT(name) LOCAL VEC name[BK * PITCH / VW]
 #else
@@ -188,15 +206,15 @@ KERNEL(GX, GY) void gemm_forward(int m, int n, int k, int f, int keep,
   TILE_RIGHT(tileRight);
   VEC result[TM][NV];
   multiply(0, 1, m, n, k, x + atX, w + atW, result, tileLeft, tileRight);
-  for (int i = 0; i < TM; i++) {
+  float sums[TM][NV][VW];
+  unpack(result, sums);
+  ROLLED for (int i = 0; i < TM; i++) {
     const int row = GROUP(1) * BM + ITEM(1) * TM + i;
-    for (int v = 0; v < NV && row < m; v++) {
+    ROLLED for (int v = 0; v < NV && row < m; v++) {
       const int column = GROUP(0) * BN + (v * GX + ITEM(0)) * VW;
-      float part[VW];
-      STORE(result[i][v], part);
-      for (int j = 0; j < VW && column + j < n; j++) {
+      ROLLED for (int j = 0; j < VW && column + j < n; j++) {
         const INDEX at = (INDEX)row * n + column + j;
-        const float sum = part[j] + b[atB + column + j];
+        const float sum = sums[i][v][j] + b[atB + column + j];
         if (keep) {
           z[atZ + at] = sum;
         }
@@ -213,16 +231,16 @@ KERNEL(GX, GY) void gemm_propagate(int m, int n, int k, int f,
   TILE_RIGHT(tileRight);
   VEC result[TM][NV];
   multiply(0, 0, m, n, k, d + atD, w + atW, result, tileLeft, tileRight);
-  for (int i = 0; i < TM; i++) {
+  float sums[TM][NV][VW];
+  unpack(result, sums);
+  ROLLED for (int i = 0; i < TM; i++) {
     const int row = GROUP(1) * BM + ITEM(1) * TM + i;
-    for (int v = 0; v < NV && row < m; v++) {
+    ROLLED for (int v = 0; v < NV && row < m; v++) {
       const int column = GROUP(0) * BN + (v * GX + ITEM(0)) * VW;
-      float part[VW];
-      STORE(result[i][v], part);
-      for (int j = 0; j < VW && column + j < n; j++) {
+      ROLLED for (int j = 0; j < VW && column + j < n; j++) {
         const INDEX at = (INDEX)row * n + column + j;
         /* a product, not a choice: 0 times NaN and 0 times infinity are NaN */
-        e[atE + at] = part[j] * derivative(f, saved[atSaved + at]);
+        e[atE + at] = sums[i][v][j] * derivative(f, saved[atSaved + at]);
       }
     }
   }
@@ -235,17 +253,17 @@ KERNEL(GX, GY) void gemm_gradient(int m, int n, int k,
   TILE_RIGHT(tileRight);
   VEC result[TM][NV];
   multiply(1, 0, m, n, k, d + atD, a + atA, result, tileLeft, tileRight);
-  for (int i = 0; i < TM; i++) {
+  UNROLL for (int i = 0; i < TM; i++) {
     const int row = GROUP(1) * BM + ITEM(1) * TM + i;
-    for (int v = 0; v < NV && row < m; v++) {
+    UNROLL for (int v = 0; v < NV; v++) {
       const int column = GROUP(0) * BN + (v * GX + ITEM(0)) * VW;
       GLOBAL float *line = dw + atDw + (INDEX)row * n + column;
-      if (column + VW <= n) {
+      if (row < m && column + VW <= n) {
         STORE(result[i][v], line);
-      } else {
+      } else if (row < m) {
         float part[VW];
         STORE(result[i][v], part);
-        for (int j = 0; j < VW && column + j < n; j++) {
+        ROLLED for (int j = 0; j < VW && column + j < n; j++) {
           line[j] = part[j];
         }
       }

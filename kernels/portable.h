@@ -46,6 +46,7 @@
 #define GROUP(d) ((int)get_group_id(d))
 #define GROUPS(d) ((int)get_num_groups(d))
 #define UNROLL _Pragma("unroll")
+#define ROLLED _Pragma("unroll 1")
 typedef long INDEX;
 
 #define EXP(x) exp(x)
@@ -83,6 +84,7 @@ typedef PASTE(float, VW) VEC;
 #define GROUP(d) COMPONENT(blockIdx, d)
 #define GROUPS(d) COMPONENT(gridDim, d)
 #define UNROLL _Pragma("unroll")
+#define ROLLED _Pragma("unroll 1")
 typedef long long INDEX; /* long has 32 bits on Windows */
 
 #define EXP(x) expf(x)

@@ -23,7 +23,8 @@ import picocli.CommandLine.ParameterException;
       PredictCommand.class,
       EnginesCommand.class,
       GradcheckCommand.class,
-      BenchCommand.class
+      BenchCommand.class,
+      TuneCommand.class
     },
     footer = {
       "",

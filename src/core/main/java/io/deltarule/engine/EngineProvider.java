@@ -53,9 +53,10 @@ public interface EngineProvider {
    * @param options which device
    * @param seconds how long to search
    * @param progress gets a line for each finding
+   * @return what was found and where it is kept, in one line
    * @throws EngineUnavailableException if the engine cannot be used, or has nothing to tune
    */
-  default void tune(EngineOptions options, double seconds, Consumer<String> progress) {
+  default String tune(EngineOptions options, double seconds, Consumer<String> progress) {
     throw new EngineUnavailableException(name() + ": has nothing to tune");
   }
 }

@@ -37,6 +37,11 @@ final class CacheFolder {
     return new CacheFolder(caches.resolve("deltarule"));
   }
 
+  /** One that keeps nothing. */
+  static CacheFolder none() {
+    return new CacheFolder(null);
+  }
+
   Path file(String kind, String key) {
     byte[] hash = hash(key, new byte[0]);
     return folder.resolve(
@@ -44,6 +49,9 @@ final class CacheFolder {
   }
 
   Optional<byte[]> read(String kind, String key) {
+    if (folder == null) {
+      return Optional.empty();
+    }
     try {
       byte[] entry = Files.readAllBytes(file(kind, key));
       if (entry.length >= HASH_BYTES) {
@@ -60,6 +68,9 @@ final class CacheFolder {
   }
 
   void write(String kind, String key, byte[] content) {
+    if (folder == null) {
+      return;
+    }
     byte[] entry = Arrays.copyOf(hash(key, content), HASH_BYTES + content.length);
     System.arraycopy(content, 0, entry, HASH_BYTES, content.length);
     try {

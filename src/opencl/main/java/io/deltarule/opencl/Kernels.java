@@ -9,20 +9,6 @@ final class Kernels {
   private static final int MOST_ITEMS = 128;
   private static final int MOST_COLUMNS = 16;
 
-  /** The three products with one tile. */
-  record Products(Tile tile, Kernel forward, Kernel propagate, Kernel gradient) {
-
-    /** Groups along a result's columns. */
-    long across(int columns) {
-      return ceil(columns, tile.columns());
-    }
-
-    /** Groups along a result's rows. */
-    long down(int rows) {
-      return ceil(rows, tile.rows());
-    }
-  }
-
   private final Device device;
   private final Programs programs;
   private final String extraOptions;
@@ -47,7 +33,7 @@ final class Kernels {
   /**
    * Builds all kernels.
    *
-   * @param extraOptions for the compiler, such as planted faults; mostly empty
+   * @param extraOptions for the compiler, such as {@code " -DPLANT_RACE=1"}; mostly empty
    */
   Kernels(Device device, Programs programs, Tuning tuning, String extraOptions) {
     this.device = device;
@@ -57,8 +43,7 @@ final class Kernels {
     columns = Math.min(MOST_COLUMNS, items);
     try {
       buildRest();
-      large = products(tuning.large());
-      small = tuning.small().equals(tuning.large()) ? large : products(tuning.small());
+      use(tuning);
     } catch (RuntimeException e) {
       release();
       throw e;
@@ -87,19 +72,8 @@ final class Kernels {
     cursorAdvance = kernel(program, "cursor_advance", 1, 1);
   }
 
-  /** Builds the products with a tile. */
-  private Products products(Tile tile) {
-    cl_program program = program(tile.options(), "gemm.cl");
-    return new Products(
-        tile,
-        kernel(program, "gemm_forward", tile.gx(), tile.gy()),
-        kernel(program, "gemm_propagate", tile.gx(), tile.gy()),
-        kernel(program, "gemm_gradient", tile.gx(), tile.gy()));
-  }
-
   private cl_program program(String macros, String... files) {
-    String options = extraOptions.isEmpty() ? macros : macros + " " + extraOptions;
-    cl_program program = programs.build(Sources.of(files), options);
+    cl_program program = programs.build(Sources.of(files), macros + extraOptions);
     ownedPrograms.add(program);
     return program;
   }
@@ -114,16 +88,37 @@ final class Kernels {
     return (n + size - 1) / size;
   }
 
-  /**
-   * The products for a result of this shape: with the large tile if there are enough of them to
-   * keep the device busy, and not mostly empty.
-   */
+  /** The products for a result of this shape. */
   Products products(int rows, int columns) {
-    long groups = large.across(columns) * large.down(rows);
-    long filled = (long) rows * columns;
-    boolean busy = groups >= 2L * device.computeUnits();
-    boolean full = filled >= groups * large.tile().rows() * large.tile().columns() / 2;
-    return busy && full ? large : small;
+    return large.suit(rows, columns, device) ? large : small;
+  }
+
+  /** Replaces the tiles of the products; on failure everything stays. */
+  void use(Tuning tuning) {
+    Products newLarge = new Products(device, programs, tuning.large(), extraOptions);
+    try {
+      Products newSmall =
+          tuning.small().equals(tuning.large())
+              ? newLarge
+              : new Products(device, programs, tuning.small(), extraOptions);
+      releaseProducts();
+      large = newLarge;
+      small = newSmall;
+    } catch (RuntimeException e) {
+      newLarge.release();
+      throw e;
+    }
+  }
+
+  private void releaseProducts() {
+    if (small != null && small != large) {
+      small.release();
+    }
+    if (large != null) {
+      large.release();
+    }
+    large = null;
+    small = null;
   }
 
   int items() {
@@ -188,5 +183,6 @@ final class Kernels {
     owned.clear();
     ownedPrograms.forEach(Cl::release);
     ownedPrograms.clear();
+    releaseProducts();
   }
 }

@@ -39,6 +39,7 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
   private final Device device;
   private final List<Runnable> releases = new ArrayList<>(); // in the order of creation
   private final List<Replay> replays = new ArrayList<>();
+  private final cl_context context;
   private final cl_command_queue queue;
   private final Memory memory;
   private final Launcher launcher;
@@ -53,12 +54,12 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
   /**
    * Opens a device.
    *
-   * @param options for the compiler, such as planted faults
+   * @param options for the compiler, such as {@code " -DPLANT_RACE=1"}
    */
   OpenClEngine(Device device, Tuning tuning, CacheFolder cache, String options) {
     this.device = device;
     try {
-      cl_context context = Cl.context(device);
+      context = Cl.context(device);
       releases.add(() -> Cl.release(context));
       queue = Cl.queue(context, device);
       releases.add(() -> Cl.release(queue));
@@ -79,6 +80,19 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
   @Override
   public EngineDescription description() {
     return new EngineDescription(OpenClEngineProvider.NAME, device.toString(), Precision.FP32);
+  }
+
+  /** Changes the tiles of the products, for the tuner. No recording may be there. */
+  void use(Tuning tuning) {
+    kernels.use(tuning);
+  }
+
+  cl_context context() {
+    return context;
+  }
+
+  cl_command_queue queue() {
+    return queue;
   }
 
   // Memory and traffic.
@@ -166,20 +180,7 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
       Operand<ClBuffer> saved,
       Operand<ClBuffer> a) {
     if (a.size() > 0) {
-      Kernels.Products products = kernels.products(a.rows(), a.columns());
-      launcher
-          .begin(products.forward())
-          .number(a.rows())
-          .number(a.columns())
-          .number(x.columns())
-          .number(f.ordinal())
-          .number(f.savesInput() ? 1 : 0)
-          .matrix(x)
-          .matrix(w)
-          .matrix(b)
-          .matrix(saved)
-          .matrix(a)
-          .groups(products.across(a.columns()), products.down(a.rows()));
+      kernels.products(a.rows(), a.columns()).forward(launcher, x, w, b, f, saved, a);
     }
   }
 
@@ -230,18 +231,7 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
       Operand<ClBuffer> saved,
       Operand<ClBuffer> e) {
     if (e.size() > 0) {
-      Kernels.Products products = kernels.products(e.rows(), e.columns());
-      launcher
-          .begin(products.propagate())
-          .number(e.rows())
-          .number(e.columns())
-          .number(d.columns())
-          .number(f.ordinal())
-          .matrix(d)
-          .matrix(w)
-          .matrix(saved)
-          .matrix(e)
-          .groups(products.across(e.columns()), products.down(e.rows()));
+      kernels.products(e.rows(), e.columns()).propagate(launcher, d, w, f, saved, e);
     }
   }
 
@@ -249,16 +239,7 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
   protected void launchGradients(
       Operand<ClBuffer> d, Operand<ClBuffer> a, Operand<ClBuffer> dw, Operand<ClBuffer> db) {
     if (dw.size() > 0) {
-      Kernels.Products products = kernels.products(dw.rows(), dw.columns());
-      launcher
-          .begin(products.gradient())
-          .number(dw.rows())
-          .number(dw.columns())
-          .number(d.rows())
-          .matrix(d)
-          .matrix(a)
-          .matrix(dw)
-          .groups(products.across(dw.columns()), products.down(dw.rows()));
+      kernels.products(dw.rows(), dw.columns()).gradient(launcher, d, a, dw);
     }
     if (db.size() > 0) {
       launcher

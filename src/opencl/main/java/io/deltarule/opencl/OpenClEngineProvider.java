@@ -53,9 +53,9 @@ public final class OpenClEngineProvider implements EngineProvider {
   }
 
   @Override
-  public void tune(EngineOptions options, double seconds, Consumer<String> progress) {
+  public String tune(EngineOptions options, double seconds, Consumer<String> progress) {
     Device device = device(options);
-    new Tuner(device, CacheFolder.ofUser(), progress).run(seconds);
+    return new Tuner(device, CacheFolder.ofUser(), progress).run(seconds);
   }
 
   private static Device device(EngineOptions options) {

@@ -1,6 +1,8 @@
 package io.deltarule.opencl;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -16,7 +18,16 @@ import java.util.Map;
  * @param stageB whether the right factor does
  */
 record Tile(int gx, int gy, int tm, int nv, int vw, int bk, boolean stageA, boolean stageB) {
+  private static final int MOST_SUMS = 512; // beyond all registers
+  private static final int MOST_RESULTS = 1 << 18;
+  private static final int MOST_DEPTH = 1024;
 
+  /** Fits into 64 work-items and 16 KiB, as every GPU has them. */
+  static final Tile GPU_LARGE = new Tile(8, 8, 8, 2, 4, 16, true, true);
+
+  static final Tile GPU_SMALL = new Tile(8, 8, 2, 1, 2, 16, true, true);
+
+  /** Checks what the kernel asks of it. */
   Tile {
     boolean fits =
         gx > 0
@@ -25,9 +36,15 @@ record Tile(int gx, int gy, int tm, int nv, int vw, int bk, boolean stageA, bool
             && nv > 0
             && bk > 0
             && (vw == 1 || vw == 2 || vw == 4 || vw == 8 || vw == 16)
-            && gy * tm % vw == 0
-            && bk % vw == 0
-            && (long) gx * gy * tm * nv * vw * bk < 1 << 26;
+            && gx <= 1024
+            && gy <= 1024
+            && tm <= 64
+            && nv <= 64
+            && (!stageA || gy * tm % vw == 0 && bk % vw == 0)
+            && (!stageB || bk % vw == 0)
+            && tm * nv * vw <= MOST_SUMS
+            && (long) gx * gy * tm * nv * vw <= MOST_RESULTS
+            && bk <= MOST_DEPTH;
     if (!fits) {
       throw new IllegalArgumentException(
           "no tile: %d x %d items of %d x %d vectors of %d, %d deep"
@@ -62,7 +79,7 @@ record Tile(int gx, int gy, int tm, int nv, int vw, int bk, boolean stageA, bool
     while (!tile.fits(device)) {
       if (tile.localBytes() > device.localBytes() && tile.bk > Math.max(4, tile.vw)) {
         tile = new Tile(tile.gx, tile.gy, tile.tm, tile.nv, tile.vw, tile.bk / 2, stageA, stageB);
-      } else if (tile.gy > 1 && tile.gy / 2 * tile.tm % tile.vw == 0) {
+      } else if (tile.gy > 1 && (!stageA || tile.gy / 2 * tile.tm % tile.vw == 0)) {
         tile = new Tile(tile.gx, tile.gy / 2, tile.tm, tile.nv, tile.vw, tile.bk, stageA, stageB);
       } else if (tile.gx > 1) {
         tile = new Tile(tile.gx / 2, tile.gy, tile.tm, tile.nv, tile.vw, tile.bk, stageA, stageB);
@@ -73,23 +90,67 @@ record Tile(int gx, int gy, int tm, int nv, int vw, int bk, boolean stageA, bool
     return tile;
   }
 
-  /** A sane beginning: what is known to be good for this kind of device. */
+  /** A sane beginning, for products that fill the device. */
   static Tile large(Device device) {
-    if (device.cpu()) {
-      // A group is a loop on one core: deep tiles for the caches, one item across so that vectors
-      // of the right factor are read in order, as many sums as there are registers.
-      int vw = device.vectorWidth() >= 16 ? 16 : 8;
-      return new Tile(1, 16, 8, vw == 16 ? 2 : 1, vw, 128, true, true).fitted(device);
-    }
-    return new Tile(8, 8, 8, 2, 4, 16, true, true).fitted(device);
+    return (device.cpu() ? cpu(device, 16, 8, 2, 128, true) : GPU_LARGE).fitted(device);
   }
 
-  /** For products with too few large tiles to fill the device. */
+  /** A sane beginning, for products with too few large tiles to fill the device. */
   static Tile small(Device device) {
-    return (device.cpu()
-            ? new Tile(1, 4, 4, 1, 8, 32, false, false)
-            : new Tile(8, 8, 2, 1, 2, 16, true, true))
-        .fitted(device);
+    return (device.cpu() ? cpu(device, 4, 4, 1, 32, false) : GPU_SMALL).fitted(device);
+  }
+
+  /**
+   * A group is a loop on one core: tiles as deep as the caches like, one item across so that the
+   * vectors of the right factor are read in order, as many sums as there are registers.
+   */
+  private static Tile cpu(Device device, int gy, int tm, int nv, int bk, boolean stageB) {
+    int vw = Math.max(4, Math.min(16, Integer.highestOneBit(device.vectorWidth())));
+    return new Tile(1, gy, tm, vw < 16 ? 1 : nv, vw, bk, false, stageB);
+  }
+
+  /** All tiles that differ in one number, or in how the same items lie. */
+  List<Tile> neighbours(Device device) {
+    List<Tile> tiles = new ArrayList<>();
+    for (int other : new int[] {1, 2, 4, 8, 16, 32}) {
+      add(tiles, other, gy, tm, nv, vw, bk, stageA, stageB);
+      add(tiles, gx, other, tm, nv, vw, bk, stageA, stageB);
+    }
+    add(tiles, 2 * gx, gy / 2, tm, nv, vw, bk, stageA, stageB);
+    add(tiles, gx / 2, 2 * gy, tm, nv, vw, bk, stageA, stageB);
+    for (int other : new int[] {1, 2, 4, 6, 8, 10, 12}) {
+      add(tiles, gx, gy, other, nv, vw, bk, stageA, stageB);
+    }
+    for (int other : new int[] {1, 2, 3, 4}) {
+      add(tiles, gx, gy, tm, other, vw, bk, stageA, stageB);
+    }
+    for (int other : new int[] {1, 2, 4, 8, 16}) {
+      add(tiles, gx, gy, tm, nv, other, bk, stageA, stageB);
+    }
+    for (int other : new int[] {8, 16, 32, 64, 128, 256, 512}) {
+      add(tiles, gx, gy, tm, nv, vw, other, stageA, stageB);
+    }
+    add(tiles, gx, gy, tm, nv, vw, bk, !stageA, stageB);
+    add(tiles, gx, gy, tm, nv, vw, bk, stageA, !stageB);
+    tiles.removeIf(tile -> tile.equals(this) || !tile.fits(device));
+    return tiles;
+  }
+
+  private static void add(
+      List<Tile> tiles,
+      int gx,
+      int gy,
+      int tm,
+      int nv,
+      int vw,
+      int bk,
+      boolean stageA,
+      boolean stageB) {
+    try {
+      tiles.add(new Tile(gx, gy, tm, nv, vw, bk, stageA, stageB));
+    } catch (IllegalArgumentException e) {
+      // no tile
+    }
   }
 
   /** The macros, for the compiler. */
