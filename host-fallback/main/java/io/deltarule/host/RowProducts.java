@@ -6,23 +6,23 @@ import java.util.Arrays;
 
 /**
  * The products in plain Java, {@code C = A B} with C [m x n] and B [k x n]: B is packed into rows,
- * and rows of C are accumulated as sums of rows of B, three times three at a time:
+ * and rows of C are accumulated as sums of rows of B, two of C and four of B at a time:
  *
  * <pre>
- *            b0 b1 b2             c0 += a00 b0 + a01 b1 + a02 b2
- *   c0    a00 a01 a02             c1 += a10 b0 + a11 b1 + a12 b2
- *   c1    a10 a11 a12             c2 += a20 b0 + a21 b1 + a22 b2
- *   c2    a20 a21 a22
+ *                b0  b1  b2  b3
+ *   c0  +=      a00 a01 a02 a03
+ *   c1  +=      a10 a11 a12 a13
  * </pre>
  *
- * Larger tiles save more loads and stores, but C2 of JDK 17 does not vectorise them. Every element
- * of C is one chain of fused multiply-adds over ascending k from its start value, whatever the
- * blocking; what follows element by element is done while the row is in the cache.
+ * Every element of C is one chain of fused multiply-adds over ascending k from its start value,
+ * whatever the blocking; what follows element by element is done while the row is in the cache.
  */
 final class RowProducts implements Products {
 
-  /** Rows and columns of a tile. */
-  private static final int TILE = 3;
+  /** The tile: rows of C, and terms of their sums (rows of B), at a time. */
+  private static final int ROWS = 2;
+
+  private static final int TERMS = 4;
 
   /** The longest row of C and B in one go: a tile's rows stay in the first-level cache. */
   private static final int MOST_COLUMNS = 1280;
@@ -31,7 +31,7 @@ final class RowProducts implements Products {
   private static final int MOST_ROWS = 48;
 
   /** Rows of B that are used for all these rows of C before the next. */
-  private static final int DEPTH = 64 * TILE;
+  private static final int DEPTH = 48 * TERMS;
 
   /** Below these sizes of C, rows are too short or too few to pay for packing B. */
   private static final int THIN_COLUMNS = 16;
@@ -133,6 +133,10 @@ final class RowProducts implements Products {
     gradients.run();
   }
 
+  private static int roundUp(int number, int to) {
+    return (number + to - 1) / to * to;
+  }
+
   /** One product, in chunks of rows and columns of C. */
   private abstract class Multiply extends Workers.Task {
     private float[] left; // A: element (i, p) at atLeft + i rowStride + p columnStride
@@ -142,7 +146,8 @@ final class RowProducts implements Products {
     int m;
     int n;
     int k;
-    float[][] rows; // B: row p of the columns from j width on is rows[j k + p]
+    float[][] rows; // B: row p of the columns from j width on is rows[j depth + p]
+    int depth; // k, and zeros up to whole tiles
     int width;
     private int columnBlocks;
     private int height;
@@ -158,6 +163,7 @@ final class RowProducts implements Products {
       m = rowsOfC;
       n = columnsOfC;
       k = terms;
+      depth = roundUp(k, TERMS);
       int blocks = Math.max(1, (n + MOST_COLUMNS - 1) / MOST_COLUMNS);
       width = (n + blocks - 1) / blocks;
       columnBlocks = width == 0 ? 0 : (n + width - 1) / width;
@@ -167,8 +173,8 @@ final class RowProducts implements Products {
       boolean split = (long) m * n * Math.max(1, k) >= WORTH_MULTIPLYING;
       int shares = split ? workers.threads() : 1;
       int blocks = (m + MOST_ROWS - 1) / MOST_ROWS;
-      blocks = (blocks + shares - 1) / shares * shares;
-      height = blocks == 0 ? 0 : ((m + blocks - 1) / blocks + TILE - 1) / TILE * TILE;
+      blocks = roundUp(blocks, shares);
+      height = blocks == 0 ? 0 : roundUp((m + blocks - 1) / blocks, ROWS);
       int rowBlocks = height == 0 ? 0 : (m + height - 1) / height;
       if (split) {
         for (int i = 0; i < results.length; i++) {
@@ -194,7 +200,7 @@ final class RowProducts implements Products {
       int j0 = block * width;
       int columns = Math.min(width, n - j0);
       // Whole tiles: what lies past i1 repeats the last row and is dropped.
-      int whole = (i1 - i0 + TILE - 1) / TILE * TILE;
+      int whole = roundUp(i1 - i0, ROWS);
       float[][] c = results[worker].take(whole, width);
       for (int i = 0; i < whole; i++) {
         begin(c[i], j0, columns);
@@ -206,14 +212,16 @@ final class RowProducts implements Products {
     }
 
     void sum(int i0, int i1, int block, int columns, float[][] c) {
-      int last = (m - 1) * rowStride;
       for (int p0 = 0; p0 < k; p0 += DEPTH) {
         int p1 = Math.min(k, p0 + DEPTH);
-        for (int i = i0; i < i1; i += TILE) {
+        for (int i = i0; i < i1; i += ROWS) {
           int a0 = atLeft + i * rowStride + p0 * columnStride;
-          int a1 = Math.min(a0 + rowStride, atLeft + last + p0 * columnStride);
-          int a2 = Math.min(a1 + rowStride, atLeft + last + p0 * columnStride);
-          tiles(left, a0, a1, a2, columnStride, rows, block * k + p0, p1 - p0, c, i - i0, columns);
+          int a1 = i + 1 < m ? a0 + rowStride : a0;
+          for (int p = p0; p < p1; p += TERMS) {
+            tile(left, a0, a1, columnStride, p1 - p, rows, block * depth + p, c, i - i0, columns);
+            a0 += TERMS * columnStride;
+            a1 += TERMS * columnStride;
+          }
         }
       }
     }
@@ -248,13 +256,11 @@ final class RowProducts implements Products {
         super.sum(i0, i1, block, columns, c);
         return;
       }
-      int last = super.atLeft + (m - 1) * k;
-      for (int i = i0; i < i1; i += TILE) {
+      for (int i = i0; i < i1; i += ROWS) {
         int x0 = super.atLeft + i * k;
-        int x1 = Math.min(x0 + k, last);
-        int x2 = Math.min(x1 + k, last);
+        int x1 = i + 1 < m ? x0 + k : x0;
         for (int j = 0; j < columns; j++) {
-          dots(super.left, x0, x1, x2, w, atW + (block * width + j) * k, k, c, i - i0, j);
+          dots(super.left, x0, x1, w, atW + (block * width + j) * k, k, c, i - i0, j);
         }
       }
     }
@@ -320,6 +326,7 @@ final class RowProducts implements Products {
     private int k;
     private boolean ones;
     private float[][] to;
+    private int depth;
     private int width;
 
     void run(Operand<HostBlock> b, int columns, int terms, boolean withOnes, Multiply product) {
@@ -328,6 +335,7 @@ final class RowProducts implements Products {
       n = columns;
       k = terms;
       ones = withOnes;
+      depth = product.depth;
       width = product.width;
       pack(this, product);
       from = null;
@@ -337,11 +345,11 @@ final class RowProducts implements Products {
     void run(int chunk, int worker) {
       int p1 = Math.min(k, (chunk + 1) * PACK_ROWS);
       for (int p = chunk * PACK_ROWS; p < p1; p++) {
-        for (int j = 0, row = p; j < n; j += width, row += k) {
+        for (int j = 0, row = p; j < n; j += width, row += depth) {
           System.arraycopy(from, at + p * n + j, to[row], 0, Math.min(width, n - j));
         }
         if (ones) {
-          to[n / width * k + p][n % width] = 1f;
+          to[n / width * depth + p][n % width] = 1f;
         }
       }
     }
@@ -354,6 +362,7 @@ final class RowProducts implements Products {
     private int n;
     private int k;
     private float[][] to;
+    private int depth;
     private int width;
 
     void run(Operand<HostBlock> w, int columns, int terms, Multiply product) {
@@ -361,6 +370,7 @@ final class RowProducts implements Products {
       at = (int) w.offset();
       n = columns;
       k = terms;
+      depth = product.depth;
       width = product.width;
       pack(this, product);
       from = null;
@@ -369,7 +379,7 @@ final class RowProducts implements Products {
     @Override
     void run(int chunk, int worker) {
       int p = chunk * PACK_ROWS;
-      for (int j = 0, row = p; j < n; j += width, row += k) {
+      for (int j = 0, row = p; j < n; j += width, row += depth) {
         int columns = Math.min(width, n - j);
         if (p + PACK_ROWS <= k) {
           transposeEight(from, at + j * k + p, k, columns, to, row);
@@ -396,8 +406,14 @@ final class RowProducts implements Products {
 
   private float[][] rows(Multiply product) {
     int blocks = Math.max(1, product.columnBlocks);
-    product.rows = packed.take(Math.max(1, blocks * product.k), product.width);
-    return product.rows;
+    float[][] rows = packed.take(Math.max(1, blocks * product.depth), product.width);
+    for (int block = 1; block <= blocks; block++) {
+      for (int p = product.depth - product.k; p > 0; p--) {
+        Arrays.fill(rows[block * product.depth - p], 0f);
+      }
+    }
+    product.rows = rows;
+    return rows;
   }
 
   private void pack(Workers.Task task, int n, int k) {
@@ -411,162 +427,95 @@ final class RowProducts implements Products {
     }
   }
 
-  // The loops. Loads come before stores, which C2 could not move past each other.
-
-  /** Three rows of C plus {@code terms} rows of B. */
-  private static void tiles(
+  /**
+   * Adds up to four rows of B, from {@code row} on, to two rows of C, from {@code i} on.
+   *
+   * <p>The form is what C2 needs to vectorise the loop, on JDK 17 in particular. Loads come before
+   * stores. It pairs the uses of b0j in neighbouring iterations by the operand's position alone, so
+   * the two rows have it in different ones; for three rows it would find the wrong partners. Larger
+   * tiles, which would save more loads and stores, it gives up on.
+   */
+  private static void tile(
       float[] a,
       int a0,
       int a1,
-      int a2,
       int stride,
+      int terms,
       float[][] b,
       int row,
-      int terms,
       float[][] c,
       int i,
       int n) {
+    float a00 = a[a0];
+    float a01 = terms > 1 ? a[a0 + stride] : 0f;
+    float a02 = terms > 2 ? a[a0 + 2 * stride] : 0f;
+    float a03 = terms > 3 ? a[a0 + 3 * stride] : 0f;
+    float a10 = a[a1];
+    float a11 = terms > 1 ? a[a1 + stride] : 0f;
+    float a12 = terms > 2 ? a[a1 + 2 * stride] : 0f;
+    float a13 = terms > 3 ? a[a1 + 3 * stride] : 0f;
+    float[] b0 = b[row];
+    float[] b1 = b[row + 1];
+    float[] b2 = b[row + 2];
+    float[] b3 = b[row + 3];
     float[] c0 = c[i];
     float[] c1 = c[i + 1];
-    float[] c2 = c[i + 2];
-    int p = 0;
-    for (; p <= terms - TILE; p += TILE) {
-      tile(a, a0, a1, a2, stride, b[row + p], b[row + p + 1], b[row + p + 2], c0, c1, c2, n);
-      a0 += TILE * stride;
-      a1 += TILE * stride;
-      a2 += TILE * stride;
-    }
-    if (terms - p == 2) {
-      tile(a, a0, a1, a2, stride, b[row + p], b[row + p + 1], c0, c1, c2, n);
-    } else if (terms - p == 1) {
-      tile(a[a0], a[a1], a[a2], b[row + p], c0, c1, c2, n);
-    }
-  }
-
-  private static void tile(
-      float[] a,
-      int at0,
-      int at1,
-      int at2,
-      int stride,
-      float[] b0,
-      float[] b1,
-      float[] b2,
-      float[] c0,
-      float[] c1,
-      float[] c2,
-      int n) {
-    float a00 = a[at0];
-    float a01 = a[at0 + stride];
-    float a02 = a[at0 + 2 * stride];
-    float a10 = a[at1];
-    float a11 = a[at1 + stride];
-    float a12 = a[at1 + 2 * stride];
-    float a20 = a[at2];
-    float a21 = a[at2 + stride];
-    float a22 = a[at2 + 2 * stride];
     for (int j = 0; j < n; j++) {
       float b0j = b0[j];
       float b1j = b1[j];
       float b2j = b2[j];
+      float b3j = b3[j];
       float c0j = c0[j];
       float c1j = c1[j];
-      float c2j = c2[j];
       c0j = Math.fma(a00, b0j, c0j);
-      c1j = Math.fma(a10, b0j, c1j);
-      c2j = Math.fma(a20, b0j, c2j);
+      c1j = Math.fma(b0j, a10, c1j);
       c0j = Math.fma(a01, b1j, c0j);
-      c1j = Math.fma(a11, b1j, c1j);
-      c2j = Math.fma(a21, b1j, c2j);
+      c1j = Math.fma(b1j, a11, c1j);
       c0j = Math.fma(a02, b2j, c0j);
-      c1j = Math.fma(a12, b2j, c1j);
-      c2j = Math.fma(a22, b2j, c2j);
+      c1j = Math.fma(b2j, a12, c1j);
+      c0j = Math.fma(a03, b3j, c0j);
+      c1j = Math.fma(b3j, a13, c1j);
       c0[j] = c0j;
       c1[j] = c1j;
-      c2[j] = c2j;
     }
   }
 
-  private static void tile(
-      float[] a,
-      int at0,
-      int at1,
-      int at2,
-      int stride,
-      float[] b0,
-      float[] b1,
-      float[] c0,
-      float[] c1,
-      float[] c2,
-      int n) {
-    float a00 = a[at0];
-    float a01 = a[at0 + stride];
-    float a10 = a[at1];
-    float a11 = a[at1 + stride];
-    float a20 = a[at2];
-    float a21 = a[at2 + stride];
-    for (int j = 0; j < n; j++) {
-      float b0j = b0[j];
-      float b1j = b1[j];
-      float c0j = Math.fma(a01, b1j, Math.fma(a00, b0j, c0[j]));
-      float c1j = Math.fma(a11, b1j, Math.fma(a10, b0j, c1[j]));
-      float c2j = Math.fma(a21, b1j, Math.fma(a20, b0j, c2[j]));
-      c0[j] = c0j;
-      c1[j] = c1j;
-      c2[j] = c2j;
-    }
-  }
-
-  private static void tile(
-      float a0, float a1, float a2, float[] b, float[] c0, float[] c1, float[] c2, int n) {
-    for (int j = 0; j < n; j++) {
-      float bj = b[j];
-      float c0j = Math.fma(a0, bj, c0[j]);
-      float c1j = Math.fma(a1, bj, c1[j]);
-      float c2j = Math.fma(a2, bj, c2[j]);
-      c0[j] = c0j;
-      c1[j] = c1j;
-      c2[j] = c2j;
-    }
-  }
-
-  /** Adds to column j of three rows of C the dot products of rows of X with one of W. */
+  /**
+   * Adds to column j of two rows of C the dot products of two rows of X with one of W; four
+   * accumulators each hide the latency of the multiply-adds.
+   */
   private static void dots(
-      float[] x, int x0, int x1, int x2, float[] w, int atW, int k, float[][] c, int i, int j) {
-    // Three accumulators a row, nine in all: as many as hide the latency of fused multiply-adds.
+      float[] x, int x0, int x1, float[] w, int atW, int k, float[][] c, int i, int j) {
     float s00 = 0;
     float s01 = 0;
     float s02 = 0;
+    float s03 = 0;
     float s10 = 0;
     float s11 = 0;
     float s12 = 0;
-    float s20 = 0;
-    float s21 = 0;
-    float s22 = 0;
+    float s13 = 0;
     int p = 0;
-    for (; p <= k - 3; p += 3) {
+    for (; p <= k - 4; p += 4) {
       float w0 = w[atW + p];
       float w1 = w[atW + p + 1];
       float w2 = w[atW + p + 2];
+      float w3 = w[atW + p + 3];
       s00 = Math.fma(x[x0 + p], w0, s00);
       s01 = Math.fma(x[x0 + p + 1], w1, s01);
       s02 = Math.fma(x[x0 + p + 2], w2, s02);
+      s03 = Math.fma(x[x0 + p + 3], w3, s03);
       s10 = Math.fma(x[x1 + p], w0, s10);
       s11 = Math.fma(x[x1 + p + 1], w1, s11);
       s12 = Math.fma(x[x1 + p + 2], w2, s12);
-      s20 = Math.fma(x[x2 + p], w0, s20);
-      s21 = Math.fma(x[x2 + p + 1], w1, s21);
-      s22 = Math.fma(x[x2 + p + 2], w2, s22);
+      s13 = Math.fma(x[x1 + p + 3], w3, s13);
     }
     for (; p < k; p++) {
       float wp = w[atW + p];
       s00 = Math.fma(x[x0 + p], wp, s00);
       s10 = Math.fma(x[x1 + p], wp, s10);
-      s20 = Math.fma(x[x2 + p], wp, s20);
     }
-    c[i][j] += s00 + s01 + s02;
-    c[i + 1][j] += s10 + s11 + s12;
-    c[i + 2][j] += s20 + s21 + s22;
+    c[i][j] += s00 + s01 + (s02 + s03);
+    c[i + 1][j] += s10 + s11 + (s12 + s13);
   }
 
   private static void transposeEight(

@@ -123,12 +123,17 @@ class HostEngineTest {
                 .mapToLong(HostEngineTest::id)
                 .toArray();
         assertEquals(3, ids.length);
-        long before = sum(threads.getThreadAllocatedBytes(ids));
-        large.run(300);
-        small.run(1000);
-        long bytes = sum(threads.getThreadAllocatedBytes(ids)) - before;
-        // The measurement itself allocates an array or two.
-        assertTrue(bytes < 10_000, rule + ": " + bytes + " bytes in 1300 steps");
+        // The least of some rounds: the JIT compiler at work allocates now and then on these
+        // threads,
+        // but a step that allocates does so in every round, 16 bytes at least.
+        long least = Long.MAX_VALUE;
+        for (int round = 0; round < 5; round++) {
+          long before = sum(threads.getThreadAllocatedBytes(ids));
+          large.run(300);
+          small.run(1000);
+          least = Math.min(least, sum(threads.getThreadAllocatedBytes(ids)) - before);
+        }
+        assertTrue(least < 10_000, rule + ": " + least + " bytes in 1300 steps");
       }
     }
   }

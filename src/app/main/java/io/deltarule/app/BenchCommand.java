@@ -1,7 +1,6 @@
 package io.deltarule.app;
 
 import io.deltarule.engine.Engine;
-import io.deltarule.engine.Output;
 import io.deltarule.network.Network;
 import java.io.PrintWriter;
 import java.util.ArrayList;
@@ -14,7 +13,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Measures the training step of a stack, whole and phase by phase. */
@@ -32,15 +30,7 @@ import picocli.CommandLine.Spec;
       "  deltarule bench --hidden 64,32 --batch 32 --json"
     })
 final class BenchCommand implements Callable<Integer> {
-  @Option(
-      names = "--stack",
-      paramLabel = "N-N-...",
-      converter = Converters.Widths.class,
-      description =
-          "All widths from the inputs to the outputs. Default: 30, those of --hidden, and 1")
-  private List<Integer> stack;
-
-  @Mixin private NetworkOptionsMixin networkOptions = new NetworkOptionsMixin();
+  @Mixin private StackOptionsMixin stackOptions = new StackOptionsMixin();
   @Mixin private EngineOptionsMixin engineOptions = new EngineOptionsMixin();
 
   @Option(
@@ -79,10 +69,11 @@ final class BenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Network network = network();
+    Network network = stackOptions.network(spec.commandLine());
     PrintWriter out = spec.commandLine().getOut();
-    try (Engine engine = engineOptions.open(spec.commandLine().getErr());
+    try (Engine engine = engineOptions.open();
         StepBenchmark benchmark = new StepBenchmark(engine, network, batch, optimizer.rule())) {
+      engineOptions.tellChoice(spec.commandLine().getErr());
       out.printf(
           "%s, batch %d, %s, %s%n",
           network, batch, optimizer.name().toLowerCase(Locale.ROOT), engine.description());
@@ -127,25 +118,6 @@ final class BenchCommand implements Callable<Integer> {
         out.println(Json.of(summary));
       }
       return Main.DONE;
-    }
-  }
-
-  private Network network() {
-    List<Integer> widths = stack;
-    if (widths == null) {
-      widths = new ArrayList<>(List.of(30));
-      widths.addAll(networkOptions.hidden);
-      widths.add(networkOptions.output == Output.SOFTMAX ? 10 : 1);
-    }
-    try {
-      return new Network(
-          widths.get(0),
-          widths.subList(1, widths.size() - 1),
-          networkOptions.activation,
-          widths.get(widths.size() - 1),
-          networkOptions.output);
-    } catch (IllegalArgumentException e) {
-      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
   }
 }

@@ -38,12 +38,18 @@ final class EngineOptionsMixin {
           "Which device of several: its number from 0, or a part of its name. Default: the best")
   String device = "";
 
-  /** Opens the engine; the automatic choice is said on standard error. */
-  Engine open(PrintWriter err) {
-    Engines.Choice choice = Engines.choose(engine, new EngineOptions(precision, threads, device));
+  private Engines.Choice choice;
+
+  /** Opens the engine, to be closed by the caller. */
+  Engine open() {
+    choice = Engines.choose(engine, new EngineOptions(precision, threads, device));
+    return choice.engine();
+  }
+
+  /** Says which engine was taken, and why, where it was left to choose. */
+  void tellChoice(PrintWriter err) {
     if (engine.equals(Engines.AUTO)) {
       err.println(choice.reason());
     }
-    return choice.engine();
   }
 }

@@ -37,9 +37,10 @@ final class EvaluateCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     Model model = input.load();
-    try (Engine engine = engineOptions.open(spec.commandLine().getErr())) {
+    try (Engine engine = engineOptions.open()) {
       Dataset data = input.read(model, true);
       Samples samples = Preparation.prepare(data, model.inputs(), model.targets());
+      engineOptions.tellChoice(spec.commandLine().getErr());
       float[] logits = Inference.logits(engine, model.parameters(), samples.features());
       Metrics metrics = Metrics.of(model.network().output(), logits, samples);
       spec.commandLine().getOut().println(MetricsText.line(metrics, model.targets()));

@@ -22,6 +22,7 @@ import picocli.CommandLine.ParameterException;
       EvaluateCommand.class,
       PredictCommand.class,
       EnginesCommand.class,
+      VerifyCommand.class,
       GradcheckCommand.class,
       BenchCommand.class,
       TuneCommand.class
@@ -41,8 +42,16 @@ public final class Main implements Runnable {
 
   @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
 
-  /** For picocli. */
-  Main() {}
+  private final Interruption interruption;
+
+  private Main(Interruption interruption) {
+    this.interruption = interruption;
+  }
+
+  /** Ctrl-C, for commands that have something to save. */
+  static Interruption interruption(CommandLine.Model.CommandSpec command) {
+    return ((Main) command.root().userObject()).interruption;
+  }
 
   /**
    * Runs a command and exits with its status.
@@ -64,7 +73,17 @@ public final class Main implements Runnable {
    * @return the exit status
    */
   static int run(PrintWriter out, PrintWriter err, String... arguments) {
-    CommandLine line = new CommandLine(new Main());
+    try (Interruption interruption = new Interruption()) {
+      int status = run(new CommandLine(new Main(interruption)), out, err, arguments);
+      out.flush();
+      if (out.checkError() && status == DONE) {
+        return complain(err, "deltarule", "standard output cannot be written", FAILED);
+      }
+      return status;
+    }
+  }
+
+  private static int run(CommandLine line, PrintWriter out, PrintWriter err, String[] arguments) {
     line.setOut(out);
     line.setErr(err);
     line.setCaseInsensitiveEnumValuesAllowed(true);
@@ -76,12 +95,16 @@ public final class Main implements Runnable {
         });
     line.setExecutionExceptionHandler(
         (e, commandLine, result) -> report(err, commandLine.getCommandSpec().qualifiedName(), e));
-    int status = line.execute(arguments);
-    out.flush();
-    if (out.checkError() && status == DONE) {
-      return complain(err, "deltarule", "standard output cannot be written", FAILED);
+    try {
+      return line.execute(arguments);
+    } catch (OutOfMemoryError e) {
+      return complain(
+          err,
+          "deltarule",
+          "out of memory: Java may use %,d MB; set JAVA_TOOL_OPTIONS=-Xmx..., or take fewer rows"
+              .formatted(Runtime.getRuntime().maxMemory() >> 20),
+          FAILED);
     }
-    return status;
   }
 
   private static int report(PrintWriter err, String command, Exception e) {

@@ -1,6 +1,7 @@
 package io.deltarule.app;
 
 import de.siegmar.fastcsv.writer.CsvWriter;
+import de.siegmar.fastcsv.writer.LineDelimiter;
 import io.deltarule.data.Dataset;
 import io.deltarule.data.TargetEncoding;
 import io.deltarule.engine.Engine;
@@ -55,8 +56,9 @@ final class PredictCommand implements Callable<Integer> {
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     Model model = input.load();
-    try (Engine engine = engineOptions.open(spec.commandLine().getErr())) {
+    try (Engine engine = engineOptions.open()) {
       Dataset data = input.read(model, false);
+      engineOptions.tellChoice(spec.commandLine().getErr());
       float[] logits =
           Inference.logits(engine, model.parameters(), model.inputs().apply(data.features()));
       String csv = csv(model.targets(), logits, data.rows());
@@ -72,7 +74,7 @@ final class PredictCommand implements Callable<Integer> {
 
   private static String csv(TargetEncoding targets, float[] logits, int rows) {
     StringWriter text = new StringWriter();
-    try (CsvWriter csv = CsvWriter.builder().build(text)) {
+    try (CsvWriter csv = CsvWriter.builder().lineDelimiter(LineDelimiter.LF).build(text)) {
       csv.writeRecord(header(targets));
       int n = targets.columns();
       double[] z = new double[n];

@@ -4,6 +4,7 @@ import io.deltarule.training.TrainingListener;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.Locale;
+import me.tongfei.progressbar.DelegatingProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
 import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
@@ -13,41 +14,47 @@ import me.tongfei.progressbar.ProgressBarStyle;
  * least.
  */
 final class ProgressReporter implements TrainingListener, AutoCloseable {
-  private static final boolean TERMINAL = Boolean.getBoolean("deltarule.terminal");
+  /** The columns of the terminal that standard error is, 0 if it is none; the launcher knows. */
+  private static final int COLUMNS = Integer.getInteger("deltarule.terminal.columns", 0);
 
   private final PrintWriter err;
   private final int epochs;
   private final long start = System.nanoTime();
-  private ProgressBar bar; // on a terminal, from the first progress on
+  private final ProgressBar bar; // on a terminal, else null
   private String losses = "";
   private String line = ""; // of the last epoch, if it has not been printed
   private long printed; // when a line was printed last
 
-  ProgressReporter(PrintWriter err, int epochs) {
+  ProgressReporter(PrintWriter err, int epochs, int rows) {
     this.err = err;
     this.epochs = epochs;
+    bar =
+        COLUMNS > 0
+            ? new ProgressBarBuilder()
+                .setTaskName("training")
+                .setInitialMax((long) epochs * rows)
+                .setUnit(" rows", 1)
+                .setStyle(ProgressBarStyle.ASCII)
+                .setUpdateIntervalMillis(200)
+                .showSpeed()
+                .continuousUpdate()
+                // A consumer of our own: the library's terminal takes Ctrl-C from the JVM.
+                .setConsumer(new DelegatingProgressBarConsumer(this::redraw, COLUMNS - 1))
+                .build()
+            : null;
+  }
+
+  private void redraw(String text) {
+    err.print("\r" + text);
+    err.flush();
   }
 
   @Override
   public void progress(int epoch, int rows, int ofRows) {
-    if (!TERMINAL) {
-      return;
+    if (bar != null) {
+      bar.stepTo((long) (epoch - 1) * ofRows + rows);
+      bar.setExtraMessage(" epoch " + epoch + "/" + epochs + losses);
     }
-    if (bar == null) {
-      bar =
-          new ProgressBarBuilder()
-              .setTaskName("training")
-              .setInitialMax((long) epochs * ofRows)
-              .setUnit(" rows", 1)
-              .setStyle(ProgressBarStyle.ASCII)
-              .setUpdateIntervalMillis(200)
-              .showSpeed()
-              .continuousUpdate()
-              .clearDisplayOnFinish()
-              .build();
-    }
-    bar.stepTo((long) (epoch - 1) * ofRows + rows);
-    bar.setExtraMessage(" epoch " + epoch + "/" + epochs + losses);
   }
 
   @Override
@@ -56,7 +63,7 @@ final class ProgressReporter implements TrainingListener, AutoCloseable {
     if (!Double.isNaN(epoch.validationLoss())) {
       losses += String.format(Locale.ROOT, ", validation %.4f", epoch.validationLoss());
     }
-    if (!TERMINAL) {
+    if (bar == null) {
       double elapsed = (System.nanoTime() - start) * 1e-9;
       Duration left =
           Duration.ofSeconds(Math.round(elapsed / epoch.number() * (epochs - epoch.number())));
@@ -93,6 +100,7 @@ final class ProgressReporter implements TrainingListener, AutoCloseable {
   public void close() {
     if (bar != null) {
       bar.close();
+      redraw(" ".repeat(COLUMNS - 1) + "\r"); // results follow on a clean line
     }
     if (!line.isEmpty()) {
       printLine();

@@ -9,6 +9,7 @@ import io.deltarule.engine.UpdateRule;
 import io.deltarule.network.Network;
 import io.deltarule.network.Parameters;
 import io.deltarule.random.Philox;
+import io.deltarule.training.Samples;
 import io.deltarule.training.Stack;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -51,27 +52,15 @@ final class StepBenchmark implements AutoCloseable {
   }
 
   private void prepare(Network network, int batch, UpdateRule rule) {
-    int rows = BATCHES * batch;
-    Philox random = new Philox(1, Philox.Purpose.DATA, 0);
+    int rows = Math.multiplyExact(BATCHES, batch);
+    Samples samples = RandomSamples.of(network, rows, 1);
     Matrix features = own(engine.allocate("features", rows, network.inputs()));
     Matrix targets = own(engine.allocate("targets", rows, network.outputs()));
-    float[] values = new float[Math.toIntExact(features.size())];
-    for (int i = 0; i < values.length; i++) {
-      values[i] = (float) random.nextGaussian();
-    }
-    engine.write(features, values);
-    float[] labels = new float[Math.toIntExact(targets.size())];
-    for (int i = 0; i < rows; i++) {
-      // One of the outputs, or with a single one 0 or 1: fit for each kind of output.
-      int label = random.nextInt(Math.max(2, network.outputs()));
-      if (network.outputs() > 1 || label == 1) {
-        labels[i * network.outputs() + (network.outputs() > 1 ? label : 0)] = 1;
-      }
-    }
-    engine.write(targets, labels);
+    engine.write(features, samples.features());
+    engine.write(targets, samples.targets());
     int[] order = new int[rows];
     Arrays.setAll(order, i -> i);
-    random.shuffle(order);
+    new Philox(1, Philox.Purpose.SHUFFLE, 0).shuffle(order);
     Indices lists = own(engine.allocateIndices("order", BATCHES, batch, rows));
     engine.write(lists, order);
 

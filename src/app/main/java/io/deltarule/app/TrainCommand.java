@@ -16,6 +16,7 @@ import io.deltarule.training.Preparation;
 import io.deltarule.training.RateSchedule;
 import io.deltarule.training.Samples;
 import io.deltarule.training.Trainer;
+import io.deltarule.training.TrainingException;
 import io.deltarule.training.TrainingOptions;
 import io.deltarule.training.TrainingResult;
 import io.deltarule.training.TrainingResult.Ending;
@@ -182,7 +183,7 @@ final class TrainCommand implements Callable<Integer> {
     if (learningRate != null && learningRate == 0) {
       throw unusable("--lr must be positive");
     }
-    try (Engine engine = engineOptions.open(err)) {
+    try (Engine engine = engineOptions.open()) {
       Path target = model != null ? model : defaultModel(data);
       Dataset dataset = Datasets.read(data, dataOptions.csv());
       Preparation prepared = prepare(dataset);
@@ -194,6 +195,7 @@ final class TrainCommand implements Callable<Integer> {
       if (report != null) {
         AtomicFile.requireWritable(report, HtmlReport.MOST_BYTES);
       }
+      engineOptions.tellChoice(err);
       prepared.targets().note().ifPresent(err::println);
       out.printf(
           Locale.ROOT,
@@ -205,6 +207,13 @@ final class TrainCommand implements Callable<Integer> {
           tested.map(Samples::rows).orElse(0));
       out.flush();
       TrainingResult result = train(engine, network, options, prepared);
+      model(
+              dataset,
+              prepared,
+              network,
+              result,
+              provenance(engine.description(), dataset, options, result))
+          .save(target);
       Optional<Metrics> metrics =
           tested.map(
               samples ->
@@ -215,16 +224,6 @@ final class TrainCommand implements Callable<Integer> {
       Map<String, Object> summary =
           summary(
               engine.description(), network, options, prepared, dataset, result, metrics, target);
-      new Model(
-              network,
-              result.parameters(),
-              prepared.inputs(),
-              prepared.targets(),
-              dataset.featureNames(),
-              dataset.labels().orElseThrow().name(),
-              dataset.header(),
-              provenance(engine.description(), dataset, options, result))
-          .save(target);
       if (report != null) {
         HtmlReport.write(report, summary, result.epochs());
       }
@@ -291,10 +290,34 @@ final class TrainCommand implements Callable<Integer> {
 
   private TrainingResult train(
       Engine engine, Network network, TrainingOptions options, Preparation prepared) {
-    try (Interruption interruption = new Interruption();
-        ProgressReporter progress = new ProgressReporter(err, options.epochs())) {
+    Interruption interruption = Main.interruption(spec);
+    try (ProgressReporter progress =
+        new ProgressReporter(err, options.epochs(), prepared.training().rows())) {
+      interruption.await(); // from here on Ctrl-C ends training, and then saves the model
       return new Trainer(engine, options, progress, interruption::requested)
           .train(Parameters.initialise(network, seed), prepared.training(), prepared.validation());
+    }
+  }
+
+  private static Model model(
+      Dataset dataset,
+      Preparation prepared,
+      Network network,
+      TrainingResult result,
+      Map<String, String> provenance) {
+    try {
+      return new Model(
+          network,
+          result.parameters(),
+          prepared.inputs(),
+          prepared.targets(),
+          dataset.featureNames(),
+          dataset.labels().orElseThrow().name(),
+          dataset.header(),
+          provenance);
+    } catch (IllegalArgumentException e) {
+      throw new TrainingException(
+          "no model is saved: its " + e.getMessage() + "; try a smaller --lr");
     }
   }
 

@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -45,9 +46,11 @@ class BadInputTest {
     Set<Path> before = files();
     List<Object> arguments =
         Stream.concat(
-                Stream.of("train", data, "--engine", "host", "--model", folder.resolve("m.st")),
-                Stream.of(options))
-            .toList();
+                Stream.of("train", data, "--model", folder.resolve("m.st")), Stream.of(options))
+            .collect(Collectors.toList());
+    if (!arguments.contains("--engine")) {
+      arguments.addAll(List.of("--engine", "host"));
+    }
     String complaint = Cli.run(arguments.toArray()).unusable();
     assertEquals(before, files());
     return complaint;
@@ -80,7 +83,7 @@ class BadInputTest {
 
   @Test
   void labels_that_do_not_suit() throws IOException {
-    assertNames(train("a,b,y\n" + ROWS, "--label", "z"), "z", "a, b, y");
+    assertNames(train("a,b,y\n" + ROWS, "--label", "z"), "'z'", "'a', 'b', 'y'");
     assertNames(train("a,b,y\n1,2,0\n3,4,2\n5,6,1\n"), "data.csv:3", "2", "--output softmax");
     assertNames(train("a,b,y\n1,2,x\n3,4,y\n5,6,z\n"), "--output softmax");
     assertNames(train("a,b,y\n1,2,1\n3,4,1\n5,6,1\n"), "y", "1", "nothing to learn");
@@ -132,18 +135,13 @@ class BadInputTest {
     for (Path place :
         List.of(folder, folder.resolve("no/such/m.st"), Path.of("/dev/full"), Path.of("/proc/m"))) {
       for (String option : List.of("--model", "--report")) {
-        Cli run =
-            Cli.run(
-                "train",
-                data,
-                "--engine",
-                "host",
-                "--test-split",
-                0,
-                "--model",
-                folder.resolve("m.st"),
-                option,
-                place);
+        List<Object> arguments =
+            new ArrayList<>(List.of("train", data, "--engine", "host", "--test-split", 0));
+        if (option.equals("--report")) {
+          arguments.addAll(List.of("--model", folder.resolve("m.st")));
+        }
+        arguments.addAll(List.of(option, place));
+        Cli run = Cli.run(arguments.toArray());
         assertNames(run.unusable(), place.toString());
         assertEquals("", run.out(), "found before training");
       }

@@ -10,7 +10,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 class OtherCommandsTest {
 
   @ParameterizedTest
-  @ValueSource(strings = {"train", "evaluate", "predict", "engines", "gradcheck", "bench"})
+  @ValueSource(
+      strings = {"train", "evaluate", "predict", "engines", "verify", "gradcheck", "bench"})
   void helpHasExamples(String command) {
     String help = Cli.run(command, "--help").done().out();
     assertTrue(help.contains("Examples:\n  deltarule " + command), help);
@@ -61,5 +62,14 @@ class OtherCommandsTest {
         }) {
       assertTrue(run.out().contains("\"phase\":\"" + phase + "\""), run.out());
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"1-1", "3-2-1", "30-64-32-1", "28-30-30-30-30-30-1"})
+  void theHostAgreesWithTheReference(String stack) {
+    Cli run =
+        Cli.run("verify", "--engine", "host", "--stack", stack, "--batch", 7, "--json").done();
+    assertEquals(true, run.json().get("passed"));
+    assertTrue(run.out().contains("all agree"), run.out());
   }
 }

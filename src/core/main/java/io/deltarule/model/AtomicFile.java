@@ -106,6 +106,15 @@ public final class AtomicFile {
         throw new InputException(target + ": is not a regular file; name another");
       }
       Path real = Files.exists(target) ? target.toRealPath() : target.toAbsolutePath();
+      Path parent = real.getParent();
+      if (Files.notExists(parent)) {
+        throw new InputException(
+            "%s: the directory %s does not exist; create it first".formatted(target, parent));
+      }
+      if (Files.isRegularFile(parent)) {
+        throw new InputException(
+            "%s: %s is not a directory; name another place".formatted(target, parent));
+      }
       try {
         BasicFileAttributes attributes = Files.readAttributes(real, BasicFileAttributes.class);
         if (attributes.isDirectory()) {
@@ -119,11 +128,6 @@ public final class AtomicFile {
         }
       } catch (NoSuchFileException e) {
         // As it should be. Any other failure, such as too long a name, is reported.
-      }
-      if (!Files.isDirectory(real.getParent())) {
-        throw new InputException(
-            "%s: the directory %s does not exist; create it first"
-                .formatted(target, real.getParent()));
       }
       return real;
     } catch (IOException e) {

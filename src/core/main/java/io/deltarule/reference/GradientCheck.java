@@ -15,32 +15,32 @@ import java.util.stream.LongStream;
 /**
  * Compares backpropagated gradients with finite differences of the loss, in double precision.
  *
- * <p><b>Difference.</b> Five points: {@code dJ/dtheta = (8 (J(h) - J(-h)) - (J(2h) - J(-2h))) / 12h
- * + O(h^4)}, with h such that a pre-activation moves by at most {@value #REACH} at h. Only what
+ * <p><b>Difference.</b> The loss is a mean over samples, so its derivative is the mean of theirs,
+ * each by five points: {@code dJ/dtheta = (8 (J(h) - J(-h)) - (J(2h) - J(-2h))) / 12h + O(h^4)}.
+ * Every sample has its own h, which moves the unit's pre-activation by {@value #REACH}. Only what
  * lies above the parameter is computed again.
  *
  * <p><b>Kinks.</b> ReLU and leaky ReLU have no derivative at zero, and a difference across zero
- * measures nothing. Where the sign of any pre-activation differs between the points, h is divided
- * by 4, up to {@value #SHRINKS} times; if a sign still differs, the parameter sits at a kink and is
- * counted as such, not compared.
+ * measures nothing. Where the sign of any pre-activation differs between a sample's points, its h
+ * is divided by 4, up to {@value #SHRINKS} times; if a sign still differs, the parameter sits at a
+ * kink and is counted as such, not compared.
  *
  * <p><b>Relative error.</b> {@code |g - d| / max(|g|, |d|, s)} for the gradient g and the
  * difference d. The floor s is the larger of {@value #SMALL} times the root mean square of the
  * layer's gradient (weights and biases each their own) and of what rounding hides from the
- * difference at the accuracy that is asked for: {@code 8 u |J| / h}, u = 2^-53, divided by {@link
- * Tolerance#GRADIENT_CHECK}. A gradient far below its layer's is so measured on the layer's scale,
- * one of zero too.
+ * difference at the accuracy that is asked for: the samples' mean of {@code 8 u |J| / h}, u =
+ * 2^-53, divided by {@link Tolerance#GRADIENT_CHECK}. A gradient far below its layer's is so
+ * measured on the layer's scale, one of zero too.
  */
 public final class GradientCheck {
   private static final double REACH = 2e-3;
-  private static final int SHRINKS = 5;
+  private static final int SHRINKS = 10;
   private static final double SMALL = 1e-3;
 
   private final ReferenceNetwork reference;
   private final double[][] x;
   private final double[][] y;
   private final Forward base;
-  private final double loss;
   private final boolean kinked;
 
   private GradientCheck(ReferenceNetwork reference, double[][] x, double[][] y) {
@@ -48,7 +48,7 @@ public final class GradientCheck {
     this.x = x;
     this.y = y;
     this.base = reference.forward(x);
-    this.loss = Reference.meanLoss(reference.network().output(), base.logits(), y);
+    double loss = Reference.meanLoss(reference.network().output(), base.logits(), y);
     if (!Double.isFinite(loss)) {
       throw new IllegalArgumentException("there are no finite differences of a loss of " + loss);
     }
@@ -189,31 +189,26 @@ public final class GradientCheck {
     for (long parameter : choose(parameters, l, options)) {
       int j = (int) (parameter / (inputs + 1));
       int k = (int) (parameter % (inputs + 1)); // the bias comes after the unit's weights
-      double h = REACH / reach(l, k);
-      double difference = difference(l, j, k, h);
-      for (int shrink = 0; shrink < SHRINKS && Double.isNaN(difference); shrink++) {
-        h /= 4;
-        difference = difference(l, j, k, h);
-      }
-      if (Double.isNaN(difference)) {
+      Difference difference = difference(l, j, k);
+      if (difference == null) {
         kinks++;
         continue;
       }
       boolean bias = k == inputs;
       double gradient = bias ? gradients.biases()[l][j] : gradients.weights()[l][j][k];
-      double hidden = 8 * 0x1p-53 * Math.abs(loss) / h / Tolerance.GRADIENT_CHECK;
+      double hidden = difference.noise / Tolerance.GRADIENT_CHECK;
       double floor = Math.max(SMALL * (bias ? biasScale : weightScale), hidden);
-      double error = relativeError(gradient, difference, floor);
+      double error = relativeError(gradient, difference.value, floor);
       checked++;
-      if (where.isEmpty() || !(error <= worst)) {
-        worst = worst == worst ? error : worst; // the first NaN stays
+      if (where.isEmpty() || (worst == worst && !(error <= worst))) { // the first NaN stays
+        worst = error;
         where =
             String.format(
                 Locale.ROOT,
                 "%s: gradient %.9g, difference %.9g",
                 bias ? "bias[" + j + "]" : "weight[" + j + "][" + k + "]",
                 gradient,
-                difference);
+                difference.value);
       }
     }
     return new LayerResult(l, units + " x " + inputs, parameters, checked, kinks, worst, where);
@@ -226,81 +221,92 @@ public final class GradientCheck {
     return error == 0 ? 0 : error / scale;
   }
 
-  /** The largest input that a parameter of column k multiplies: how far h moves Z, for h = 1. */
-  private double reach(int l, int k) {
-    if (k == reference.network().inputs(l)) {
-      return 1;
+  /** A finite difference, and what rounding may add to it. */
+  private record Difference(double value, double noise) {}
+
+  /** The difference for one parameter, the bias if k is past the weights; null at a kink. */
+  private Difference difference(int l, int j, int k) {
+    double value = 0;
+    double noise = 0;
+    for (int i = 0; i < x.length; i++) {
+      double[] inputs = inputs(l, i);
+      double slope = k == inputs.length ? 1 : Math.abs(inputs[k]); // of Z over the parameter
+      if (slope == 0) {
+        continue; // this sample's loss does not depend on it
+      }
+      double h = REACH / slope;
+      double change = change(i, l, j, k, h);
+      for (int shrink = 0; shrink < SHRINKS && Double.isNaN(change); shrink++) {
+        h /= 4;
+        change = change(i, l, j, k, h);
+      }
+      if (Double.isNaN(change)) {
+        return null;
+      }
+      double loss = reference.network().output().loss(base.logits()[i], y[i]);
+      value += change / (12 * h) / x.length;
+      noise += 8 * 0x1p-53 * Math.abs(loss) / h / x.length;
     }
-    double[][] inputs = l == 0 ? x : base.a()[l - 1];
-    double largest = Arrays.stream(inputs).mapToDouble(row -> Math.abs(row[k])).max().orElse(0);
-    return largest == 0 ? 1 : largest;
+    return new Difference(value, noise);
   }
 
-  /** The five-point difference, NaN if the sign of a pre-activation differs between its points. */
-  private double difference(int l, int j, int k, double h) {
-    double near = lossAt(l, j, k, h) - lossAt(l, j, k, -h);
+  /** {@code 12h} times a sample's difference, NaN if a sign differs between its points. */
+  private double change(int i, int l, int j, int k, double h) {
+    double near = lossAt(i, l, j, k, h) - lossAt(i, l, j, k, -h);
     if (Double.isNaN(near)) {
       return Double.NaN;
     }
-    double far = lossAt(l, j, k, 2 * h) - lossAt(l, j, k, -2 * h);
-    return Double.isNaN(far) ? Double.NaN : (8 * near - far) / (12 * h);
+    return 8 * near - (lossAt(i, l, j, k, 2 * h) - lossAt(i, l, j, k, -2 * h));
   }
 
   /**
-   * The loss with one parameter moved, NaN if the sign of a pre-activation then differs. Only unit
-   * j of layer l changes, so that one column of the next layer's inputs does; the layers above that
-   * are computed whole.
+   * The loss of sample i with one parameter moved, NaN if the sign of a pre-activation then
+   * differs. Only unit j of layer l changes, so that the next layer changes by one column; the
+   * layers above that are computed whole.
    */
-  private double lossAt(int l, int j, int k, double by) {
+  private double lossAt(int i, int l, int j, int k, double by) {
     Network network = reference.network();
+    Activation f = network.activation();
     int top = network.layers() - 1;
     double[] w = reference.weights(l)[j].clone();
     double[] b = {reference.biases(l)[j]};
-    (k == w.length ? b : w)[k == w.length ? 0 : k] += by;
-    double[][] below = l == 0 ? x : base.a()[l - 1];
-    double[][] unit = Reference.preActivations(below, new double[][] {w}, b); // [m x 1]
-    if (l < top && crosses(unit, base.z()[l], j)) {
-      return Double.NaN;
+    if (k == w.length) {
+      b[0] += by;
+    } else {
+      w[k] += by;
     }
-    double[][] z = new double[x.length][];
+    double[][] unit = Reference.preActivations(row(inputs(l, i)), row(w), b); // [1 x 1]
+    double[][] z = row(base.z()[Math.min(l + 1, top)][i].clone()); // [1 x n(l+1)]
     if (l == top) {
-      for (int i = 0; i < z.length; i++) {
-        z[i] = base.z()[l][i].clone();
-        z[i][j] = unit[i][0];
+      z[0][j] = unit[0][0];
+    } else {
+      if (kinked && unit[0][0] > 0 != base.z()[l][i][j] > 0) {
+        return Double.NaN;
       }
-      return Reference.meanLoss(network.output(), z, y);
-    }
-    double[][] a = Reference.activations(network.activation(), unit); // [m x 1]
-    for (int i = 0; i < z.length; i++) {
-      z[i] = base.z()[l + 1][i].clone();
-      for (int n = 0; n < z[i].length; n++) {
-        z[i][n] += (a[i][0] - base.a()[l][i][j]) * reference.weights(l + 1)[n][j];
+      double change = Reference.activations(f, unit)[0][0] - base.a()[l][i][j];
+      for (int n = 0; n < z[0].length; n++) {
+        z[0][n] += change * reference.weights(l + 1)[n][j];
       }
     }
     for (int above = l + 1; above < top; above++) {
-      if (crosses(z, base.z()[above], 0)) {
-        return Double.NaN;
-      }
-      double[][] inputs = Reference.activations(network.activation(), z);
-      z =
-          Reference.preActivations(
-              inputs, reference.weights(above + 1), reference.biases(above + 1));
-    }
-    return Reference.meanLoss(network.output(), z, y);
-  }
-
-  /** Whether any sign of z differs from the one in the columns of {@code of} from a column on. */
-  private boolean crosses(double[][] z, double[][] of, int from) {
-    if (kinked) {
-      for (int i = 0; i < z.length; i++) {
-        for (int n = 0; n < z[i].length; n++) {
-          if (z[i][n] > 0 != of[i][from + n] > 0) {
-            return true;
-          }
+      for (int n = 0; kinked && n < z[0].length; n++) {
+        if (z[0][n] > 0 != base.z()[above][i][n] > 0) {
+          return Double.NaN;
         }
       }
+      double[][] a = Reference.activations(f, z);
+      z = Reference.preActivations(a, reference.weights(above + 1), reference.biases(above + 1));
     }
-    return false;
+    return network.output().loss(z[0], y[i]);
+  }
+
+  /** What layer l gets of sample i. */
+  private double[] inputs(int l, int i) {
+    return l == 0 ? x[i] : base.a()[l - 1][i];
+  }
+
+  private static double[][] row(double[] values) {
+    return new double[][] {values};
   }
 
   /** All parameters of a layer, or as many as asked for, in ascending order. */
@@ -316,8 +322,14 @@ public final class GradientCheck {
         .toArray();
   }
 
+  /** Of the finite values: one that is not must not hide in the scale of its layer. */
   private static double rootMeanSquare(double[]... rows) {
-    double squares = Arrays.stream(rows).flatMapToDouble(Arrays::stream).map(g -> g * g).sum();
-    return Math.sqrt(squares / Arrays.stream(rows).mapToInt(row -> row.length).sum());
+    return Math.sqrt(
+        Arrays.stream(rows)
+            .flatMapToDouble(Arrays::stream)
+            .filter(Double::isFinite)
+            .map(g -> g * g)
+            .average()
+            .orElse(0));
   }
 }

@@ -6,10 +6,9 @@ import io.deltarule.engine.UpdateRule;
 
 /**
  * One method per equation of backpropagation, on rows and in double precision. A matrix is {@code
- * double[rows][columns]}, samples are rows; the numbers (E1) to (E9) are those of
- * kernels/README.md. Nothing here is checked or tuned: every loop is the equation's own index
- * formula. NaN and infinities follow IEEE arithmetic, so that they spread to whatever depends on
- * them.
+ * double[rows][columns]}, samples are rows; (E1) to (E9) are the equations of kernels/README.md.
+ * Nothing here is checked or tuned: every loop is the equation's own index formula. NaN and
+ * infinities follow IEEE arithmetic, so that they spread to whatever depends on them.
  */
 public final class Reference {
 

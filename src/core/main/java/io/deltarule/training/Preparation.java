@@ -48,8 +48,9 @@ public record Preparation(
       double validationShare,
       long seed) {
     LabelColumn labels = data.labels().orElseThrow();
-    int[] codes = output == Output.LINEAR ? null : codes(labels);
     int[] training = IntStream.range(0, data.rows()).toArray();
+    boolean classes = output != Output.LINEAR;
+    int[] codes = classes ? TargetEncoding.learn(output, labels, training).indices(labels) : null;
     int[] heldOut = {};
     int[] validation = {};
     if (heldOutShare > 0) {
@@ -111,9 +112,5 @@ public record Preparation(
         inputs.apply(data.features()),
         targets.columns(),
         targets.encode(data.labels().orElseThrow()));
-  }
-
-  private static int[] codes(LabelColumn labels) {
-    return IntStream.range(0, labels.rows()).map(labels::code).toArray();
   }
 }

@@ -14,6 +14,11 @@ public record Samples(int rows, int inputs, float[] features, int outputs, float
   /**
    * Checks the lengths.
    *
+   * @param rows as above
+   * @param inputs as above
+   * @param features as above
+   * @param outputs as above
+   * @param targets as above
    * @throws IllegalArgumentException if an array does not have rows times columns elements
    */
   public Samples {

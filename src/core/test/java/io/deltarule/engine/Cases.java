@@ -74,6 +74,14 @@ final class Cases {
   record Update(UpdateRule rule, int parameters) {}
 
   static Stream<Update> updates() {
+    return updates(IntStream.concat(IntStream.of(SIZES), IntStream.of(1000, 4099)).toArray());
+  }
+
+  static Stream<Update> someUpdates() {
+    return updates(1, 17, 129);
+  }
+
+  private static Stream<Update> updates(int... sizes) {
     List<UpdateRule> rules =
         List.of(
             new Sgd(),
@@ -81,11 +89,7 @@ final class Cases {
             new Momentum(0),
             new Adam(0.9f, 0.999f, 1e-8f),
             new Adam(0, 0.5f, 1e-3f));
-    return rules.stream()
-        .flatMap(
-            rule ->
-                IntStream.concat(IntStream.of(SIZES), IntStream.of(1000, 4099))
-                    .mapToObj(p -> new Update(rule, p)));
+    return rules.stream().flatMap(rule -> IntStream.of(sizes).mapToObj(p -> new Update(rule, p)));
   }
 
   /**

@@ -40,7 +40,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * every failure names the seed.
  */
 public abstract class EngineContract {
-  private static final int LARGE = 1 << 17; // products, beyond which one placement must do
+  private static final int LARGE = 1 << 17; // products, beyond which two placements must do
   private static final int FIRST_STEPS = 10;
   private static final float[] NOT_FINITE = {
     Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY
@@ -297,6 +297,10 @@ public abstract class EngineContract {
       Arrays.fill(targets, y);
       outputError(
           Placement.OWN, new Shape(extremes.length, 0, 1), Output.SIGMOID, extremes, targets, true);
+      float[] wrong = new float[7]; // whose sum is beyond the range of a float, their mean is not
+      Arrays.fill(wrong, y == 0 ? 3e38f : -3e38f);
+      float[] same = Arrays.copyOf(targets, wrong.length);
+      outputError(Placement.OWN, new Shape(7, 0, 1), Output.SIGMOID, wrong, same, true);
       for (float z : extremes) { // alone, so that no larger one widens the tolerance
         float[] one = {z};
         outputError(Placement.OWN, new Shape(1, 0, 1), Output.SIGMOID, one, new float[] {y}, true);
@@ -353,7 +357,7 @@ public abstract class EngineContract {
   }
 
   @ParameterizedTest
-  @MethodSource("io.deltarule.engine.Cases#updates")
+  @MethodSource("io.deltarule.engine.Cases#someUpdates")
   void updateOfDifficultNumbers(Update update) {
     UpdateRule rule = update.rule();
     int p = update.parameters();
@@ -627,15 +631,17 @@ public abstract class EngineContract {
       Matrix parameter = arena.changed("theta", theta, 1, p);
       Matrix remembered = arena.changed("state", state, rule.stateRows(), p);
       Matrix plan = arena.input("schedule", schedule, gradients.length, UpdateRule.SCALARS);
+      double moved = 0; // the longest step so far
       for (int s = 0; s < gradients.length; s++) {
         Matrix gradient = arena.input("gradient", gradients[s], 1, p);
         engine.update(rule, parameter, gradient, remembered, plan, at);
         engine.advance(at);
 
         double[] before = parameters.clone();
+        double[][] memoryBefore =
+            Arrays.stream(memory).map(double[]::clone).toArray(double[][]::new);
         double[] g = Matrices.rows(gradients[s], 1, p)[0];
         Reference.update(rule, parameters, g, memory, scalars[s]);
-        double moved = 0;
         for (int i = 0; i < p; i++) {
           double by = Math.abs(parameters[i] - before[i]);
           moved = Double.isFinite(by) ? Math.max(moved, by) : moved;
@@ -648,7 +654,8 @@ public abstract class EngineContract {
             arena.read(parameter));
         float[] states = arena.read(remembered);
         for (int r = 0; r < rule.stateRows(); r++) {
-          double largest = Matrices.largest(new double[][] {memory[r]});
+          // What was there counts too: it may cancel with the gradient.
+          double largest = Matrices.largest(new double[][] {memoryBefore[r], memory[r]});
           Matrices.assertClose(
               what + ": state " + r,
               function(largest).times(s + 1),
@@ -685,7 +692,7 @@ public abstract class EngineContract {
   private static Placement[] placements(Shape shape) {
     return (long) shape.m() * shape.k() * shape.n() < LARGE
         ? Placement.values()
-        : new Placement[] {Placement.ODD};
+        : new Placement[] {Placement.OWN, Placement.ODD};
   }
 
   private static float[] saved(Matrices random, Activation f, int size) {
@@ -1309,9 +1316,15 @@ public abstract class EngineContract {
         double[][] loss = {{expected[t]}};
         Matrices.assertClose(task + ": loss " + t, tolerance, loss, new float[] {losses[t]});
       }
+      for (float loss : losses) {
+        assertTrue(Float.isFinite(loss), () -> task + ": a loss of " + loss);
+      }
       double early = mean(losses, 0, 50);
       double late = mean(losses, task.steps() - 50, task.steps());
-      assertTrue(late < early, () -> task + ": the loss went from " + early + " to " + late);
+      boolean steady = task.batch() >= 33; // smaller batches may be easy or hard by chance
+      assertTrue(
+          !steady || late < early,
+          () -> task + ": the loss went from " + early + " to " + late + "; " + Matrices.repeat());
     }
   }
 

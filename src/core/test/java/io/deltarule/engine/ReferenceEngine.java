@@ -21,6 +21,10 @@ class ReferenceEngine extends AbstractEngine<ReferenceEngine.Memory> {
     private float[] floats;
     private int[] ints;
 
+    float[] floats() {
+      return floats;
+    }
+
     @Override
     public void release() {
       floats = null;
@@ -58,6 +62,14 @@ class ReferenceEngine extends AbstractEngine<ReferenceEngine.Memory> {
       for (double value : row) {
         matrix.block().floats[at++] = (float) value;
       }
+    }
+  }
+
+  /** Sets one number, counted from the start of a matrix, if its block reaches that far. */
+  static void poke(Operand<Memory> matrix, int at, float value) {
+    int place = (int) matrix.offset() + at;
+    if (place < matrix.block().floats.length) {
+      matrix.block().floats[place] = value;
     }
   }
 

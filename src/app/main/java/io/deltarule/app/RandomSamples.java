@@ -1,0 +1,34 @@
+package io.deltarule.app;
+
+import io.deltarule.engine.Output;
+import io.deltarule.network.Network;
+import io.deltarule.random.Philox;
+import io.deltarule.training.Samples;
+
+/** Random samples that suit a network: normal features, targets of the output's kind. */
+final class RandomSamples {
+  private RandomSamples() {}
+
+  static Samples of(Network network, int rows, long seed) {
+    Philox random = new Philox(seed, Philox.Purpose.DATA, 0);
+    float[] features = new float[Math.multiplyExact(rows, network.inputs())];
+    for (int i = 0; i < features.length; i++) {
+      features[i] = (float) random.nextGaussian();
+    }
+    int outputs = network.outputs();
+    float[] targets = new float[Math.multiplyExact(rows, outputs)];
+    for (int i = 0; i < rows; i++) {
+      if (network.output() == Output.SOFTMAX) {
+        targets[i * outputs + random.nextInt(outputs)] = 1;
+      } else {
+        for (int j = 0; j < outputs; j++) {
+          targets[i * outputs + j] =
+              network.output() == Output.SIGMOID
+                  ? random.nextInt(2)
+                  : (float) random.nextGaussian();
+        }
+      }
+    }
+    return new Samples(rows, network.inputs(), features, outputs, targets);
+  }
+}
