@@ -63,7 +63,7 @@
  * beyond the matrix s [depth x size]. s lies in memory as it is, or transposed.
  */
 DEVICE void stage(const int transposed, const int width, const int pitch, int from, int depth,
-                  int first, int size, GLOBAL const float *RESTRICT s, LOCAL_PTR float *tile) {
+                  int first, int size, GLOBAL const float * s, LOCAL_PTR float *tile) {
   const int item = ITEM(1) * GX + ITEM(0);
   const int across = transposed ? BK / VW : width / VW;
   const int lines = transposed ? width : BK;
@@ -97,10 +97,14 @@ DEVICE void stage(const int transposed, const int width, const int pitch, int fr
 
 /* The work-item's part of left [m x k] right [k x n], each in memory as it is or transposed. */
 DEVICE void multiply(const int transposedLeft, const int transposedRight, int m, int n, int k,
-                     GLOBAL const float *RESTRICT left, GLOBAL const float *RESTRICT right,
+                     GLOBAL const float * left, GLOBAL const float * right,
                      VEC (*result)[NV], LOCAL_PTR VEC *tileLeft, LOCAL_PTR VEC *tileRight) {
+#if !STAGE_A
   const int row = GROUP(1) * BM + ITEM(1) * TM;
+#endif
+#if !STAGE_B
   const int column = GROUP(0) * BN + ITEM(0) * VW;
+#endif
   UNROLL for (int i = 0; i < TM; i++) {
     UNROLL for (int v = 0; v < NV; v++) {
       result[i][v] = SPLAT(0.0f);

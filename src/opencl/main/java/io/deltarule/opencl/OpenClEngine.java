@@ -67,7 +67,7 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
       launcher = new Launcher(queue);
       kernels = new Kernels(device, new Programs(context, device, cache), tuning, options);
       releases.add(kernels::release);
-      staging = new Staging(context, queue);
+      staging = new Staging(device, context, queue);
       releases.add(staging::release);
       partial = memory.zeros(MOST_PARTIALS);
       releases.add(partial::release);

@@ -6,6 +6,7 @@ import static org.jocl.CL.CL_SUCCESS;
 import static org.jocl.CL.clEnqueueMapBuffer;
 import static org.jocl.CL.clEnqueueUnmapMemObject;
 import static org.jocl.CL.clEnqueueWriteBuffer;
+import static org.jocl.CL.clFinish;
 import static org.jocl.CL.clFlush;
 import static org.jocl.CL.clWaitForEvents;
 
@@ -21,21 +22,29 @@ import org.jocl.cl_mem;
  * Uploads through pinned memory: an array is copied there, piece by piece, and the device fetches
  * the pieces on its own. So the array is free at once, and the host waits only while all slots are
  * still on their way.
+ *
+ * <p>JOCL watches each such piece from a thread of its own, with a reference to the event of its
+ * own. Drivers must bear that, but oclgrind does not: there the host waits.
  */
 final class Staging {
   private static final int SLOTS = 4;
   private static final int SLOT_BYTES = 1 << 20;
 
   private final cl_command_queue queue;
-  private final cl_mem pinned;
+  private final cl_mem pinned; // null where the host waits
   private final ByteBuffer mapped;
   private final ByteBuffer[] slots = new ByteBuffer[SLOTS];
   private final Pointer[] pointers = new Pointer[SLOTS];
   private final cl_event[] underway = new cl_event[SLOTS]; // null where the slot is free
   private int next;
 
-  Staging(cl_context context, cl_command_queue queue) {
+  Staging(Device device, cl_context context, cl_command_queue queue) {
     this.queue = queue;
+    if (device.platform().equals("Oclgrind")) {
+      pinned = null;
+      mapped = null;
+      return;
+    }
     long bytes = (long) SLOTS * SLOT_BYTES;
     pinned = Cl.buffer(context, CL_MEM_ALLOC_HOST_PTR, bytes);
     int[] status = new int[1];
@@ -51,6 +60,10 @@ final class Staging {
   }
 
   void write(ClBuffer to, long offset, float[] values) {
+    if (pinned == null) {
+      waitingWrite(to, offset, Pointer.to(values), values.length);
+      return;
+    }
     int most = SLOT_BYTES / 4;
     for (int from = 0; from < values.length; from += most) {
       int count = Math.min(most, values.length - from);
@@ -61,6 +74,10 @@ final class Staging {
   }
 
   void write(ClBuffer to, int[] values) {
+    if (pinned == null) {
+      waitingWrite(to, 0, Pointer.to(values), values.length);
+      return;
+    }
     int most = SLOT_BYTES / 4;
     for (int from = 0; from < values.length; from += most) {
       int count = Math.min(most, values.length - from);
@@ -68,6 +85,16 @@ final class Staging {
       send(to, from, count);
     }
     flush();
+  }
+
+  private void waitingWrite(ClBuffer to, long offset, Pointer values, int count) {
+    if (count > 0) {
+      Cl.check(
+          clEnqueueWriteBuffer(
+              queue, to.memory(), true, 4 * offset, 4L * count, values, 0, null, null),
+          "clEnqueueWriteBuffer",
+          4L * count + " bytes at " + 4 * offset);
+    }
   }
 
   private ByteBuffer freeSlot() {
@@ -103,6 +130,9 @@ final class Staging {
 
   /** After the queue has finished. */
   void release() {
+    if (pinned == null) {
+      return;
+    }
     for (int i = 0; i < SLOTS; i++) {
       if (underway[i] != null) {
         Cl.release(underway[i]);
@@ -110,6 +140,7 @@ final class Staging {
       }
     }
     clEnqueueUnmapMemObject(queue, pinned, mapped, 0, null, null);
+    clFinish(queue);
     Cl.release(pinned);
   }
 }

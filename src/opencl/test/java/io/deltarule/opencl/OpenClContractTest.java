@@ -15,7 +15,7 @@ class OpenClContractTest extends EngineContract {
 
   @Override
   protected Engine open(EngineOptions options) {
-    return new OpenClEngineProvider().open(options);
+    return TestDevice.open();
   }
 
   /** The driver decides on threads. */

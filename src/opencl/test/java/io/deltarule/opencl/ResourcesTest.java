@@ -146,7 +146,7 @@ class ResourcesTest {
   void memoryIsNeverPromisedTwice() {
     Device device = TestDevice.require().limited(64, 16 << 10, 1 << 20, 1 << 20);
     try (OpenClEngine engine =
-        new OpenClEngine(device, Tuning.standard(device), CacheFolder.ofUser())) {
+        new OpenClEngine(device, Tuning.standard(device), TestDevice.CACHE)) {
       Matrix half = engine.allocate("half", 1, 150_000);
       assertThrows(EngineMemoryException.class, () -> engine.allocate("more", 1, 150_000));
       half.close();

@@ -16,7 +16,7 @@ class SmallDeviceContractTest extends EngineContract {
   @Override
   protected Engine open(EngineOptions options) {
     Tuning tuning = new Tuning(Tile.GPU_LARGE, Tile.GPU_SMALL);
-    return new OpenClEngine(TestDevice.small(), tuning, CacheFolder.ofUser());
+    return new OpenClEngine(TestDevice.small(), tuning, TestDevice.CACHE);
   }
 
   /** The driver decides on threads. */
