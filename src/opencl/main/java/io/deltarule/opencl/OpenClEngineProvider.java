@@ -29,9 +29,11 @@ public final class OpenClEngineProvider implements EngineProvider {
   @Override
   public Availability probe() {
     Devices devices = Devices.find();
-    return devices.all().isEmpty()
-        ? Availability.unusable(devices.reason(), devices.remedy())
-        : Availability.usable(devices.toString());
+    if (devices.all().isEmpty()) {
+      return Availability.unusable(devices.reason(), devices.remedy());
+    }
+    boolean gpu = !devices.all().get(0).cpu();
+    return Availability.usable(devices + (gpu ? "" : "; a CPU only by --engine opencl"));
   }
 
   @Override
@@ -46,7 +48,7 @@ public final class OpenClEngineProvider implements EngineProvider {
     Device device = device(options);
     if (device.cpu() && options.device().isEmpty()) {
       throw new EngineUnavailableException(
-          "opencl: only the CPU (%s), where host is faster; --engine opencl uses it anyway"
+          "opencl: only the CPU (%s), which is host's; --engine opencl takes it anyway"
               .formatted(device));
     }
     return open(options);
