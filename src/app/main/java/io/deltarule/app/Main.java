@@ -24,7 +24,8 @@ import picocli.CommandLine.ParameterException;
       EnginesCommand.class,
       VerifyCommand.class,
       GradcheckCommand.class,
-      BenchCommand.class
+      BenchCommand.class,
+      TuneCommand.class
     },
     footer = {
       "",

@@ -72,4 +72,11 @@ class OtherCommandsTest {
     assertEquals(true, run.json().get("passed"));
     assertTrue(run.out().contains("all agree"), run.out());
   }
+
+  @Test
+  void tuneSaysWhatItNeeds() {
+    assertTrue(Cli.run("tune").unusable().contains("--engine"));
+    assertTrue(Cli.run("tune", "--engine", "host").unusable().contains("nothing to tune"));
+    assertTrue(Cli.run("tune", "--engine", "none").unusable().contains("unknown engine"));
+  }
 }

@@ -66,7 +66,7 @@ public final class Engines {
     List<String> passedOver = new ArrayList<>();
     for (EngineProvider provider : providers) {
       try {
-        Engine engine = provider.open(options);
+        Engine engine = provider.openAutomatically(options);
         String others = passedOver.isEmpty() ? "" : "; not " + String.join("; not ", passedOver);
         return new Choice(engine, "engine " + engine.description() + others);
       } catch (EngineException e) {
@@ -77,6 +77,17 @@ public final class Engines {
         passedOver.isEmpty()
             ? "no engine on the class path; add io.deltarule:deltarule-host"
             : "no engine can be used: " + String.join("; ", passedOver));
+  }
+
+  /**
+   * The provider of an engine.
+   *
+   * @param name an engine's name
+   * @return its provider
+   * @throws EngineUnavailableException if there is none of that name
+   */
+  public static EngineProvider provider(String name) {
+    return named(providers(), name);
   }
 
   private static EngineProvider named(List<EngineProvider> providers, String name) {

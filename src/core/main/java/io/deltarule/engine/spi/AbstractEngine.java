@@ -176,6 +176,17 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
       Operand<B> schedule,
       StepCursor<B> at);
 
+  /**
+   * Prepares recorded launches for replay. An engine that can queue them more cheaply than by
+   * launching each anew overrides this.
+   *
+   * @param launches calls of {@code launch} methods, in their order
+   * @return what a replay runs
+   */
+  protected Replay compile(List<Runnable> launches) {
+    return Replay.of(launches);
+  }
+
   /** Waits until the queued calls have finished. */
   protected abstract void awaitDevice();
 
@@ -540,13 +551,15 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
   @Override
   public final Recording record(Runnable calls) {
     requireIdle("record");
-    tape = new Tape<>(this);
+    Tape<B> recorded = new Tape<>(this);
+    tape = recorded;
     try {
       calls.run();
-      return tape;
     } finally {
       tape = null;
     }
+    recorded.compile();
+    return recorded;
   }
 
   void requireIdle(String operation) {

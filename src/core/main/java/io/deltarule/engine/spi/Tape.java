@@ -22,7 +22,7 @@ final class Tape<B extends Block> implements Recording {
   private final List<Runnable> launches = new ArrayList<>();
   private final Set<Allocation<?>> allocations = new LinkedHashSet<>();
   private final Map<StepCursor<B>, Travel> cursors = new LinkedHashMap<>();
-  private Runnable[] compiled;
+  private Replay replay;
   private Allocation<?>[] used;
   private StepCursor<B>[] moved;
   private Travel[] travels;
@@ -59,9 +59,6 @@ final class Tape<B extends Block> implements Recording {
       throw new IllegalStateException("run: the recording is closed");
     }
     engine.requireIdle("run");
-    if (compiled == null) {
-      compile();
-    }
     for (Allocation<?> allocation : used) {
       if (allocation.closed()) {
         throw new IllegalArgumentException("run: " + allocation.name() + " is closed");
@@ -73,9 +70,7 @@ final class Tape<B extends Block> implements Recording {
             "run: the cursor " + moved[i] + " stands past the end (" + travels[i].limitedBy + ")");
       }
     }
-    for (Runnable launch : compiled) {
-      launch.run();
-    }
+    replay.run();
     for (int i = 0; i < moved.length; i++) {
       moved[i].move(moved[i].position() + travels[i].advances);
     }
@@ -85,8 +80,8 @@ final class Tape<B extends Block> implements Recording {
     "unchecked",
     "rawtypes"
   }) // an array of a generic type, filled with its elements
-  private void compile() {
-    compiled = launches.toArray(Runnable[]::new);
+  void compile() {
+    replay = engine.compile(launches);
     used = allocations.toArray(Allocation<?>[]::new);
     moved = cursors.keySet().toArray(new StepCursor[0]);
     travels = cursors.values().toArray(Travel[]::new);
@@ -94,8 +89,10 @@ final class Tape<B extends Block> implements Recording {
 
   @Override
   public void close() {
-    closed = true;
-    launches.clear();
-    compiled = null;
+    if (!closed) {
+      closed = true;
+      launches.clear();
+      replay.close();
+    }
   }
 }
