@@ -58,10 +58,15 @@ final class HostBlock implements Block {
   }
 
   static EngineMemoryException full(OutOfMemoryError cause) {
-    Runtime runtime = Runtime.getRuntime();
-    long left = runtime.maxMemory() - runtime.totalMemory() + runtime.freeMemory();
     return new EngineMemoryException(
-        "the Java heap has %d of %d bytes left; raise -Xmx".formatted(left, runtime.maxMemory()),
+        "the Java heap has %d of %d bytes left; raise -Xmx"
+            .formatted(bytesLeft(), Runtime.getRuntime().maxMemory()),
         cause);
+  }
+
+  /** What the heap has left. */
+  static long bytesLeft() {
+    Runtime runtime = Runtime.getRuntime();
+    return runtime.maxMemory() - runtime.totalMemory() + runtime.freeMemory();
   }
 }

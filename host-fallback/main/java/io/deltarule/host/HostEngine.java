@@ -2,6 +2,7 @@ package io.deltarule.host;
 
 import io.deltarule.engine.Activation;
 import io.deltarule.engine.EngineDescription;
+import io.deltarule.engine.EngineMemory;
 import io.deltarule.engine.Output;
 import io.deltarule.engine.Precision;
 import io.deltarule.engine.UpdateRule;
@@ -31,6 +32,12 @@ final class HostEngine extends AbstractEngine<HostBlock> {
   @Override
   public EngineDescription description() {
     return description;
+  }
+
+  @Override
+  public EngineMemory memory() {
+    return new EngineMemory(
+        HostBlock.bytesLeft() + allocatedBytes(), Float.BYTES * (long) HostBlock.LONGEST);
   }
 
   @Override

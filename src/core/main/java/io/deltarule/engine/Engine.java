@@ -217,6 +217,13 @@ public interface Engine extends AutoCloseable {
   void finish();
 
   /**
+   * How much the engine can hold, as far as it knows.
+   *
+   * @return the bounds
+   */
+  EngineMemory memory();
+
+  /**
    * The memory that matrices, indices and cursors hold now.
    *
    * @return bytes

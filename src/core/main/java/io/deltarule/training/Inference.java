@@ -7,7 +7,8 @@ import io.deltarule.network.Parameters;
 
 /** Forward passes over many samples, batch by batch. */
 public final class Inference {
-  private static final int BATCH = 1024;
+  /** The most rows of a forward pass. */
+  static final int BATCH = 1024;
 
   private Inference() {}
 

@@ -2,6 +2,7 @@ package io.deltarule.training;
 
 import io.deltarule.engine.Cursor;
 import io.deltarule.engine.Engine;
+import io.deltarule.engine.EngineMemoryException;
 import io.deltarule.engine.Indices;
 import io.deltarule.engine.Matrix;
 import io.deltarule.engine.Recording;
@@ -63,6 +64,7 @@ public final class Trainer {
    * @param validation samples that choose the best epoch and end training early, never learned from
    * @return the best parameters and the course of training
    * @throws IllegalArgumentException if the samples do not fit the network or the batch size
+   * @throws EngineMemoryException if the engine has no room, with the batch that would fit
    * @throws TrainingException if the loss is no longer finite and no better epoch can be kept
    */
   public TrainingResult train(Parameters initial, Samples training, Optional<Samples> validation) {
@@ -73,7 +75,7 @@ public final class Trainer {
           "the batch size %d is larger than the %d training samples"
               .formatted(options.batchSize(), training.rows()));
     }
-    try (Run run = new Run(initial, training, validation)) {
+    try (Run run = open(initial, training, validation)) {
       Ending ending = Ending.COMPLETED;
       for (int epoch = 1; epoch <= options.epochs() && ending == Ending.COMPLETED; epoch++) {
         run.loadOrderAndRates(epoch);
@@ -86,6 +88,17 @@ public final class Trainer {
         }
       }
       return run.result(ending);
+    }
+  }
+
+  private Run open(Parameters initial, Samples training, Optional<Samples> validation) {
+    try {
+      return new Run(initial, training, validation);
+    } catch (EngineMemoryException e) {
+      MemoryNeed need =
+          new MemoryNeed(
+              initial.network(), options, training.rows(), validation.map(Samples::rows).orElse(0));
+      throw new EngineMemoryException(e.getMessage() + "; " + need.advice(engine.memory()), e);
     }
   }
 
@@ -148,7 +161,7 @@ public final class Trainer {
         if (validation.isPresent()) {
           Samples v = validation.get();
           validationFeatures = load("validation features", v.features(), v.rows(), v.inputs());
-          validationPass = stack.pass(Math.min(v.rows(), 1024));
+          validationPass = stack.pass(Math.min(v.rows(), Inference.BATCH));
           best = stack.allocateLikeTheta("best parameters", 1);
         } else {
           validationFeatures = null;

@@ -26,6 +26,11 @@ class EnginesTest {
       }
       return new ReferenceEngine() {
         @Override
+        public EngineMemory memory() {
+          return new EngineMemory(Long.MAX_VALUE, Long.MAX_VALUE);
+        }
+
+        @Override
         public EngineDescription description() {
           return new EngineDescription(name, "device of " + name, options.precision());
         }

@@ -33,6 +33,11 @@ class ReferenceEngine extends AbstractEngine<ReferenceEngine.Memory> {
   }
 
   @Override
+  public EngineMemory memory() {
+    return new EngineMemory(Long.MAX_VALUE, Long.MAX_VALUE);
+  }
+
+  @Override
   public EngineDescription description() {
     return new EngineDescription("reference", "double precision", Precision.FP32);
   }

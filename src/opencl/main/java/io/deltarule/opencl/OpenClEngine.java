@@ -7,6 +7,7 @@ import static org.jocl.CL.stringFor_errorCode;
 
 import io.deltarule.engine.Activation;
 import io.deltarule.engine.EngineDescription;
+import io.deltarule.engine.EngineMemory;
 import io.deltarule.engine.Output;
 import io.deltarule.engine.Precision;
 import io.deltarule.engine.UpdateRule;
@@ -96,6 +97,11 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
   }
 
   // Memory and traffic.
+
+  @Override
+  public EngineMemory memory() {
+    return new EngineMemory(device.globalBytes(), device.allocationBytes());
+  }
 
   @Override
   protected ClBuffer allocateBlock(long elements, Element element) {
