@@ -44,6 +44,7 @@ class LedgerTest {
           "record",
           "finish",
           "allocatedBytes",
+          "memory",
           "close");
 
   private static final Pattern EQUATION = Pattern.compile("(?m)^\\*\\*(E\\d+)\\*\\* ");
