@@ -55,6 +55,19 @@ public record Tolerance(double absolute, double relative) {
   }
 
   /**
+   * For the losses of two trainings on the same data that round differently. The difference of the
+   * parameters starts at their rounding and is carried from step to step; Adam divides by the size
+   * of the gradient, so that small gradients contribute as much as large ones.
+   *
+   * @param steps done so far
+   * @return the tolerance
+   */
+  public static Tolerance training(long steps) {
+    double growth = 2 * Precision.FP32.roundoff() * steps;
+    return new Tolerance(growth, growth);
+  }
+
+  /**
    * This tolerance, after a function whose derivative is at most about 1.
    *
    * @param other of the function
