@@ -200,7 +200,8 @@ class BadInputTest {
     Path data = Cli.write(folder.resolve("other.csv"), "mean_radius,target\n1,0\n2,1\n");
     assertNames(Cli.run("evaluate", model, data).unusable(), "other.csv", "mean_texture");
     assertNames(
-        Cli.run("predict", model, Cli.WDBC, "--out", folder.resolve("a/b.csv")).unusable(),
+        Cli.run("predict", model, Cli.WDBC, "--engine", "host", "--out", folder.resolve("a/b.csv"))
+            .unusable(),
         "b.csv");
   }
 

@@ -20,7 +20,7 @@ class OtherCommandsTest {
   @Test
   void enginesAreListed() {
     Cli run = Cli.run("engines", "--json").done();
-    assertTrue(run.out().startsWith("host     usable: "), run.out());
+    assertTrue(run.out().lines().anyMatch(l -> l.startsWith("host     usable: ")), run.out());
     assertTrue(run.out().lines().reduce((a, b) -> b).orElseThrow().startsWith("{\"engines\":["));
   }
 

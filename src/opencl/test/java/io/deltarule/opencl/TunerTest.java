@@ -1,0 +1,30 @@
+package io.deltarule.opencl;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class TunerTest {
+
+  @Test
+  void keepsWhatItFinds(@TempDir Path folder) {
+    Device device = TestDevice.small();
+    CacheFolder cache = new CacheFolder(folder);
+    List<String> progress = new ArrayList<>();
+    String found = new Tuner(device, cache, progress::add).run(4);
+    assertTrue(Files.exists(Tuning.file(cache, device)), found);
+    assertTrue(found.contains(Tuning.file(cache, device).toString()), found);
+    Tuning tuning = Tuning.load(cache, device);
+    assertTrue(tuning.large().fits(device) && tuning.small().fits(device));
+    assertTrue(progress.size() >= 3, progress::toString);
+    assertTrue(progress.get(progress.size() - 1).contains(tuning.small().options()));
+    assertTrue(progress.stream().noneMatch(line -> line.contains("is wrong")), progress::toString);
+    assertEquals(0, Cl.live());
+  }
+}
