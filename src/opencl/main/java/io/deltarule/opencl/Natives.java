@@ -25,6 +25,9 @@ final class Natives {
     if (loaded) {
       return;
     }
+    if (!LoaderLibrary.mayBeHere()) {
+      throw new UnsatisfiedLinkError("libOpenCL");
+    }
     String temporary = System.getProperty(TEMPORARY);
     Path folder;
     try {
