@@ -20,6 +20,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -92,14 +93,15 @@ final class GradcheckCommand implements Callable<Integer> {
   public Integer call() {
     Subject subject = files.size() == 2 ? savedModel() : newNetwork();
     Network network = subject.parameters.network();
-    Samples samples = subject.samples;
+    int used = Math.min(rows, subject.samples.rows());
+    Samples samples = subject.samples.select(IntStream.range(0, used).toArray());
     List<LayerResult> results =
         GradientCheck.check(
             new ReferenceNetwork(subject.parameters),
-            rows(samples.features(), samples.inputs()),
-            rows(samples.targets(), samples.outputs()),
-            new GradientCheck.Options(parameters, rows, seed));
-    return tell(network, Math.min(rows, samples.rows()), results);
+            ReferenceNetwork.rows(samples.features(), samples.rows(), samples.inputs()),
+            ReferenceNetwork.rows(samples.targets(), samples.rows(), samples.outputs()),
+            new GradientCheck.Options(parameters, 0, seed));
+    return tell(network, used, results);
   }
 
   private Subject savedModel() {
@@ -131,17 +133,6 @@ final class GradcheckCommand implements Callable<Integer> {
     } catch (IllegalArgumentException e) {
       throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
-  }
-
-  /** The first rows, as the reference wants them. */
-  private double[][] rows(float[] values, int columns) {
-    double[][] matrix = new double[Math.min(rows, values.length / columns)][columns];
-    for (int i = 0; i < matrix.length; i++) {
-      for (int j = 0; j < columns; j++) {
-        matrix[i][j] = values[i * columns + j];
-      }
-    }
-    return matrix;
   }
 
   private int tell(Network network, int usedRows, List<LayerResult> results) {
