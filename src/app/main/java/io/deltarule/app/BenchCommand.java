@@ -13,6 +13,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Measures the training step of a stack, whole and phase by phase. */
@@ -30,12 +31,14 @@ import picocli.CommandLine.Spec;
       "  deltarule bench --hidden 64,32 --batch 32 --json"
     })
 final class BenchCommand implements Callable<Integer> {
+  private static final int MOST_REPEATS = 100_000;
+
   @Mixin private StackOptionsMixin stackOptions = new StackOptionsMixin();
   @Mixin private EngineOptionsMixin engineOptions = new EngineOptionsMixin();
 
   @Option(
       names = "--optimizer",
-      paramLabel = "sgd|momentum|adam",
+      paramLabel = "sgd|momentum|adam|adamw",
       description = "The update to measure. Default: sgd")
   private Optimizer optimizer = Optimizer.SGD;
 
@@ -69,10 +72,14 @@ final class BenchCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    if (repeats > MOST_REPEATS) {
+      throw new ParameterException(spec.commandLine(), "--repeats must be at most " + MOST_REPEATS);
+    }
     Network network = stackOptions.network(spec.commandLine());
     PrintWriter out = spec.commandLine().getOut();
     try (Engine engine = engineOptions.open();
-        StepBenchmark benchmark = new StepBenchmark(engine, network, batch, optimizer.rule())) {
+        StepBenchmark benchmark =
+            new StepBenchmark(engine, network, batch, optimizer.rule(), optimizer.weightDecay())) {
       engineOptions.tellChoice(spec.commandLine().getErr());
       out.printf(
           "%s, batch %d, %s, %s%n",

@@ -89,23 +89,23 @@ final class Converters {
   }
 
   /** The units of hidden layers, such as {@code 64,32}; {@code none} for no hidden layer. */
-  static final class Hidden implements ITypeConverter<List<Integer>> {
+  static final class Hidden implements ITypeConverter<Widths> {
     @Override
-    public List<Integer> convert(String text) {
-      return text.equals("none") ? List.of() : units(text, ",");
+    public Widths convert(String text) {
+      return new Widths(text.equals("none") ? List.of() : units(text, ","));
     }
   }
 
   /** The widths of a whole stack, such as {@code 30-64-32-1}. */
-  static final class Widths implements ITypeConverter<List<Integer>> {
+  static final class Stack implements ITypeConverter<Widths> {
     @Override
-    public List<Integer> convert(String text) {
+    public Widths convert(String text) {
       List<Integer> widths = units(text, "-");
       if (widths.size() < 2) {
         throw new TypeConversionException(
             "'" + text + "' is no stack; give inputs, hidden units and outputs such as 30-64-32-1");
       }
-      return widths;
+      return new Widths(widths);
     }
   }
 

@@ -91,6 +91,15 @@ final class GradcheckCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    if (files.size() > 2) {
+      throw new ParameterException(spec.commandLine(), "there are MODEL and DATA at most");
+    }
+    if (files.size() == 2) {
+      Exclusions.check(
+          spec.commandLine(), "with MODEL", List.of("--hidden", "--activation", "--output"));
+    } else if (files.get(0).toString().endsWith(".safetensors")) {
+      throw new ParameterException(spec.commandLine(), "DATA is missing after MODEL");
+    }
     Subject subject = files.size() == 2 ? savedModel() : newNetwork();
     Network network = subject.parameters.network();
     int used = Math.min(rows, subject.samples.rows());
@@ -125,7 +134,7 @@ final class GradcheckCommand implements Callable<Integer> {
       Network network =
           new Network(
               data.inputs(),
-              networkOptions.hidden,
+              networkOptions.hidden(),
               networkOptions.activation,
               prepared.targets().columns(),
               networkOptions.output);

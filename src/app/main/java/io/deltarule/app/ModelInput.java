@@ -17,6 +17,14 @@ final class ModelInput {
 
   @Mixin private DataOptionsMixin dataOptions = new DataOptionsMixin();
 
+  Path model() {
+    return model;
+  }
+
+  Path data() {
+    return data;
+  }
+
   Model load() {
     return Model.load(model);
   }

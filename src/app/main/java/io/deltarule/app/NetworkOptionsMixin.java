@@ -12,7 +12,7 @@ final class NetworkOptionsMixin {
       paramLabel = "N,N,...",
       converter = Converters.Hidden.class,
       description = "Units of the hidden layers; none for no hidden layer. Default: 64,32")
-  List<Integer> hidden = List.of(64, 32);
+  private Widths hidden = new Widths(List.of(64, 32));
 
   @Option(
       names = "--activation",
@@ -31,4 +31,8 @@ final class NetworkOptionsMixin {
           "Link and loss: sigmoid with binary cross-entropy for two classes, softmax with "
               + "cross-entropy for more, linear with squared error for numbers. Default: sigmoid")
   Output output = Output.SIGMOID;
+
+  List<Integer> hidden() {
+    return hidden.units();
+  }
 }

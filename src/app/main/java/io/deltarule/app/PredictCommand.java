@@ -11,12 +11,14 @@ import io.deltarule.model.Model;
 import io.deltarule.training.Inference;
 import io.deltarule.training.Metrics;
 import java.io.IOException;
+import java.io.OutputStreamWriter;
 import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -56,6 +58,10 @@ final class PredictCommand implements Callable<Integer> {
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     Model model = input.load();
+    new OutputFiles()
+        .reads("MODEL", input.model())
+        .reads("DATA", input.data())
+        .writes("--out", file);
     if (file != null) {
       AtomicFile.requireWritable(file, 0); // before the work whose result it is
     }
@@ -63,21 +69,47 @@ final class PredictCommand implements Callable<Integer> {
       Dataset data = input.read(model, false);
       float[] logits =
           Inference.logits(engine, model.parameters(), model.inputs().apply(data.features()));
-      String csv = csv(model.targets(), logits, data.rows());
+      int odd;
       if (file == null) {
-        out.print(csv);
+        odd = writeTo(out, model.targets(), logits, data.rows());
       } else {
-        AtomicFile.write(file, to -> to.write(csv.getBytes(StandardCharsets.UTF_8)));
+        int[] count = new int[1];
+        AtomicFile.write(
+            file,
+            to -> {
+              Writer text = new OutputStreamWriter(to, StandardCharsets.UTF_8);
+              count[0] = write(text, model.targets(), logits, data.rows());
+              text.flush();
+            });
+        odd = count[0];
         out.println("wrote " + data.rows() + " predictions to " + file);
       }
       engineOptions.tellChoice(spec.commandLine().getErr());
+      if (odd > 0) {
+        spec.commandLine()
+            .getErr()
+            .println("warning: " + odd + " predictions are not finite; are the features in range?");
+      }
       return Main.DONE;
     }
   }
 
-  private static String csv(TargetEncoding targets, float[] logits, int rows) {
-    StringWriter text = new StringWriter();
-    try (CsvWriter csv = CsvWriter.builder().lineDelimiter(LineDelimiter.LF).build(text)) {
+  /** The same, where the writer keeps its errors to itself. */
+  private static int writeTo(PrintWriter out, TargetEncoding targets, float[] logits, int rows) {
+    try {
+      return write(out, targets, logits, rows);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** Writes all predictions, and returns how many are not finite. */
+  private static int write(Writer to, TargetEncoding targets, float[] logits, int rows)
+      throws IOException {
+    int odd = 0;
+    try {
+      // Not closed: what it writes to belongs to the caller.
+      CsvWriter csv = CsvWriter.builder().lineDelimiter(LineDelimiter.LF).build(to);
       csv.writeRecord(header(targets));
       int n = targets.columns();
       double[] z = new double[n];
@@ -87,11 +119,13 @@ final class PredictCommand implements Callable<Integer> {
         }
         targets.output().link(z);
         csv.writeRecord(record(targets, z));
+        odd += Arrays.stream(z).allMatch(Double::isFinite) ? 0 : 1;
       }
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
+      csv.flush();
+    } catch (UncheckedIOException e) {
+      throw e.getCause();
     }
-    return text.toString();
+    return odd;
   }
 
   private static List<String> header(TargetEncoding targets) {
@@ -109,7 +143,7 @@ final class PredictCommand implements Callable<Integer> {
     switch (targets.output()) {
       case LINEAR -> cells.add(Float.toString(targets.decode((float) p[0])));
       case SIGMOID -> {
-        cells.add(targets.classes().get(p[0] > 0.5 ? 1 : 0));
+        cells.add(Double.isNaN(p[0]) ? "" : targets.classes().get(p[0] > 0.5 ? 1 : 0));
         cells.add(Float.toString((float) p[0]));
       }
       case SOFTMAX -> {

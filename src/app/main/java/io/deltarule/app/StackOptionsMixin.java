@@ -14,20 +14,25 @@ final class StackOptionsMixin {
   @Option(
       names = "--stack",
       paramLabel = "N-N-...",
-      converter = Converters.Widths.class,
+      converter = Converters.Stack.class,
       description =
           "All widths from the inputs to the outputs. Default: 30, those of --hidden, and 1 (10 for "
               + "softmax)")
-  private List<Integer> stack;
+  private Widths stack;
 
   @Mixin private NetworkOptionsMixin networkOptions = new NetworkOptionsMixin();
 
   /** The network; what does not fit together is reported for the command. */
   Network network(CommandLine command) {
-    List<Integer> widths = stack;
-    if (widths == null) {
+    if (stack != null && command.getParseResult().hasMatchedOption("--hidden")) {
+      throw new ParameterException(command, "--stack and --hidden exclude each other");
+    }
+    List<Integer> widths;
+    if (stack != null) {
+      widths = stack.units();
+    } else {
       widths = new ArrayList<>(List.of(30));
-      widths.addAll(networkOptions.hidden);
+      widths.addAll(networkOptions.hidden());
       widths.add(networkOptions.output == Output.SOFTMAX ? 10 : 1);
     }
     int last = widths.size() - 1;

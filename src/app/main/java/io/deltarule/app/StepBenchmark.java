@@ -41,18 +41,18 @@ final class StepBenchmark implements AutoCloseable {
    */
   record Timing(double median, double fastest, double slowest) {}
 
-  StepBenchmark(Engine engine, Network network, int batch, UpdateRule rule) {
+  StepBenchmark(Engine engine, Network network, int batch, UpdateRule rule, double decay) {
     this.engine = engine;
     try {
-      prepare(network, batch, rule);
+      prepare(network, batch, rule, decay);
     } catch (RuntimeException e) {
       close();
       throw e;
     }
   }
 
-  private void prepare(Network network, int batch, UpdateRule rule) {
-    int rows = Math.multiplyExact(BATCHES, batch);
+  private void prepare(Network network, int batch, UpdateRule rule, double decay) {
+    int rows = (int) Math.min((long) BATCHES * batch, Integer.MAX_VALUE); // too many are refused
     Samples samples = RandomSamples.of(network, rows, 1);
     Matrix features = own(engine.allocate("features", rows, network.inputs()));
     Matrix targets = own(engine.allocate("targets", rows, network.outputs()));
@@ -77,7 +77,7 @@ final class StepBenchmark implements AutoCloseable {
     for (int i = 0; i < BATCHES; i++) {
       // A small rate: the weights stay where they are, and so does the work.
       System.arraycopy(
-          rule.scalars(i + 1, 1e-6, 0), 0, scalars, i * UpdateRule.SCALARS, UpdateRule.SCALARS);
+          rule.scalars(i + 1, 1e-6, decay), 0, scalars, i * UpdateRule.SCALARS, UpdateRule.SCALARS);
     }
     engine.write(schedule, scalars);
     Cursor cursor = own(engine.allocateCursor("step"));

@@ -1,5 +1,6 @@
 package io.deltarule.app;
 
+import io.deltarule.data.CsvOptions;
 import io.deltarule.data.Dataset;
 import io.deltarule.data.Datasets;
 import io.deltarule.data.InputException;
@@ -21,6 +22,7 @@ import io.deltarule.training.TrainingOptions;
 import io.deltarule.training.TrainingResult;
 import io.deltarule.training.TrainingResult.Ending;
 import java.io.PrintWriter;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -185,6 +187,12 @@ final class TrainCommand implements Callable<Integer> {
     }
     try (Engine engine = engineOptions.open()) {
       Path target = model != null ? model : defaultModel(data);
+      new OutputFiles()
+          .reads("DATA", data)
+          .reads("--test", test)
+          .reads("--label", labelFile())
+          .writes("--model", target)
+          .writes("--report", report);
       Dataset dataset = Datasets.read(data, dataOptions.csv());
       Preparation prepared = prepare(dataset);
       Optional<Samples> tested =
@@ -245,21 +253,35 @@ final class TrainCommand implements Callable<Integer> {
       return Preparation.of(dataset, networkOptions.output, chosen, heldOut, validationShare, seed);
     } catch (IllegalArgumentException e) {
       throw new InputException(
-          "%s: %d rows are too few to split; %s, or pass --test-split 0 --validation-split 0"
-              .formatted(data, dataset.rows(), e.getMessage()),
+          "%s: its %d rows cannot be split by these shares: %s; or pass --test-split 0"
+              + " --validation-split 0".formatted(data, dataset.rows(), e.getMessage()),
           e);
     }
   }
 
   private Samples readTest(Dataset dataset, Preparation prepared) {
-    return prepared.prepare(Datasets.read(test, dataOptions.csv(), dataset.layout(true)));
+    // The label of a file with a header is found by its name, that of images beside them.
+    CsvOptions options = dataOptions.csv();
+    if (dataset.header() || dataset.image()) {
+      options = new CsvOptions(options.header(), Optional.empty(), options.delimiter());
+    }
+    return prepared.prepare(Datasets.read(test, options, dataset.layout(true)));
+  }
+
+  /** For images --label is a file; for other data it is no path that matters here. */
+  private Path labelFile() {
+    try {
+      return dataOptions.label == null ? null : Path.of(dataOptions.label);
+    } catch (InvalidPathException e) {
+      return null;
+    }
   }
 
   private Network network(Dataset dataset, Preparation prepared) {
     try {
       return new Network(
           dataset.inputs(),
-          networkOptions.hidden,
+          networkOptions.hidden(),
           networkOptions.activation,
           prepared.targets().columns(),
           networkOptions.output);
@@ -333,7 +355,12 @@ final class TrainCommand implements Callable<Integer> {
     metrics.ifPresent(m -> out.println("held out: " + MetricsText.line(m, prepared.targets())));
     out.println("saved " + target);
     if (result.ending() == Ending.STOPPED) {
-      err.println("stopped by Ctrl-C; the best model so far is saved in " + target);
+      err.println(
+          "stopped by Ctrl-C; "
+              + (result.bestEpoch() == 0
+                  ? "no epoch was done, and the parameters of this moment are saved in "
+                  : "the best model so far is saved in ")
+              + target);
     } else if (result.ending() == Ending.DIVERGED) {
       err.println(
           "the loss was no longer finite in the last epoch; the best model before is saved in "
@@ -343,12 +370,14 @@ final class TrainCommand implements Callable<Integer> {
   }
 
   private static String ending(TrainingResult result) {
-    String best = "best epoch " + result.bestEpoch();
+    // Without validation no epoch is better than another, and the last one counts.
+    String kept =
+        (Double.isNaN(result.validationLoss()) ? "epoch " : "best epoch ") + result.bestEpoch();
     return switch (result.ending()) {
-      case COMPLETED -> best;
-      case EARLY -> best + ", ended early as the validation loss no longer fell";
-      case DIVERGED -> best + ", ended as the loss was no longer finite";
-      case STOPPED -> result.bestEpoch() == 0 ? "stopped in the first epoch" : best + ", stopped";
+      case COMPLETED -> kept;
+      case EARLY -> kept + ", ended early as the validation loss no longer fell";
+      case DIVERGED -> kept + ", ended as the loss was no longer finite";
+      case STOPPED -> result.bestEpoch() == 0 ? "stopped in the first epoch" : kept + ", stopped";
     };
   }
 
@@ -409,11 +438,12 @@ final class TrainCommand implements Callable<Integer> {
     return provenance;
   }
 
-  /** DATA's name without its folder and endings. */
+  /** DATA's name without its folder, .gz and the ending before that. */
   private static Path defaultModel(Path data) {
     Path name = data.getFileName();
-    String stem = name == null ? "" : name.toString().replaceFirst("(?<=.)\\..*", "");
-    return Path.of((stem.isEmpty() ? "model" : stem) + ".safetensors");
+    String stem = name == null ? "model" : name.toString();
+    stem = stem.replaceFirst("(?i)(?<=.)\\.gz$", "").replaceFirst("(?<=.)\\.[^.]*$", "");
+    return Path.of(stem + ".safetensors");
   }
 
   private ParameterException unusable(String message) {

@@ -2,12 +2,11 @@ package io.deltarule.app;
 
 import io.deltarule.engine.EngineOptions;
 import io.deltarule.engine.Engines;
+import io.deltarule.engine.Precision;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Tunes an engine for a device. */
@@ -20,13 +19,25 @@ import picocli.CommandLine.Spec;
     sortOptions = false,
     footer = {"", "Examples:", "  deltarule tune --engine opencl --seconds 120"})
 final class TuneCommand implements Callable<Integer> {
-  @Mixin private EngineOptionsMixin engineOptions = new EngineOptionsMixin();
+  @Option(
+      names = "--engine",
+      paramLabel = "NAME",
+      required = true,
+      description = "The engine to tune. See: deltarule engines")
+  private String engine;
+
+  @Option(
+      names = "--device",
+      paramLabel = "N|NAME",
+      description =
+          "Which device of several: its number from 0, or a part of its name. Default: the best")
+  private String device = "";
 
   @Option(
       names = "--seconds",
       paramLabel = "X",
       converter = Converters.Size.class,
-      description = "How long to search. Default: ${DEFAULT-VALUE}")
+      description = "How long to search. Default: 60")
   private double seconds = 60;
 
   @Spec private CommandSpec spec;
@@ -35,14 +46,12 @@ final class TuneCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (engineOptions.engine.equals(Engines.AUTO)) {
-      throw new ParameterException(spec.commandLine(), "--engine must name the engine to tune");
-    }
-    EngineOptions options =
-        new EngineOptions(engineOptions.precision, engineOptions.threads, engineOptions.device);
     String found =
-        Engines.provider(engineOptions.engine)
-            .tune(options, seconds, spec.commandLine().getErr()::println);
+        Engines.provider(engine)
+            .tune(
+                new EngineOptions(Precision.FP32, 0, device),
+                seconds,
+                spec.commandLine().getErr()::println);
     spec.commandLine().getOut().println(found);
     return Main.DONE;
   }

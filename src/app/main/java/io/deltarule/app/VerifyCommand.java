@@ -108,9 +108,15 @@ final class VerifyCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     out = spec.commandLine().getOut();
-    if (files.size() == 1) {
-      throw new ParameterException(spec.commandLine(), "MODEL and DATA go together");
+    if (files.size() == 1 || files.size() > 2) {
+      throw new ParameterException(spec.commandLine(), "MODEL and DATA go together, or neither");
     }
+    Exclusions.check(
+        spec.commandLine(),
+        files.isEmpty() ? "without MODEL and DATA" : "with MODEL and DATA",
+        files.isEmpty()
+            ? List.of("--label", "--header")
+            : List.of("--stack", "--hidden", "--activation", "--output", "--seed"));
     Subject subject = files.isEmpty() ? random() : saved();
     try (Engine first = engineOptions.open();
         Engine second = Engines.choose(against, EngineOptions.DEFAULT).engine()) {

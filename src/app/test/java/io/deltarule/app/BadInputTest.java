@@ -213,4 +213,46 @@ class BadInputTest {
     assertNames(Cli.run("bench", "--stack", "30").unusable(), "--stack");
     assertNames(Cli.run("bench", "--stack", "30-x-1").unusable(), "--stack");
   }
+
+  @Test
+  void files_that_would_overwrite_each_other() throws IOException {
+    Path data = Cli.write(folder.resolve("data.csv"), "a,b,y\n" + ROWS);
+    Path model = folder.resolve("m.st");
+    Path link = Files.createSymbolicLink(folder.resolve("link.csv"), data);
+    String before = Files.readString(data);
+    Object[] train = {"train", data, "--engine", "host", "--test-split", 0, "--epochs", 1};
+    for (Path place : List.of(data, link)) {
+      assertNames(run(train, "--model", place).unusable(), "--model", "overwrite DATA");
+      assertNames(
+          run(train, "--model", model, "--report", place).unusable(), "--report", "overwrite DATA");
+    }
+    assertNames(
+        run(train, "--model", model, "--report", model).unusable(),
+        "--report",
+        "overwrite --model");
+    run(train, "--model", model).done();
+    byte[] whole = Files.readAllBytes(model);
+    assertNames(Cli.run("predict", model, data, "--out", data).unusable(), "overwrite DATA");
+    assertNames(Cli.run("predict", model, data, "--out", model).unusable(), "overwrite MODEL");
+    assertEquals(before, Files.readString(data));
+    assertTrue(java.util.Arrays.equals(whole, Files.readAllBytes(model)));
+  }
+
+  private static Cli run(Object[] arguments, Object... more) {
+    return Cli.run(Stream.concat(Stream.of(arguments), Stream.of(more)).toArray());
+  }
+
+  @Test
+  void options_that_would_be_ignored() throws IOException {
+    Path model = folder.resolve("m.safetensors");
+    Cli.run("train", Cli.WDBC, "--engine", "host", "--epochs", 1, "--model", model).done();
+    assertNames(Cli.run("verify", model, Cli.WDBC, "--stack", "3-1").unusable(), "--stack");
+    assertNames(Cli.run("verify", "--label", "x").unusable(), "--label");
+    assertNames(Cli.run("verify", model).unusable(), "MODEL and DATA");
+    assertNames(Cli.run("gradcheck", model, Cli.WDBC, "--hidden", "7").unusable(), "--hidden");
+    assertNames(Cli.run("gradcheck", model).unusable(), "DATA is missing");
+    assertNames(Cli.run("bench", "--stack", "3-1", "--hidden", "7").unusable(), "--hidden");
+    assertNames(Cli.run("bench", "--hidden", "7", "--hidden", "8").unusable(), "once");
+    assertNames(Cli.run("bench", "--engine", "host", "--batch", 100000000).unusable(), "--batch");
+  }
 }

@@ -173,4 +173,56 @@ class TrainCommandTest {
             .done();
     assertTrue(run.number("accuracy") > 0.95, run.out());
   }
+
+  @Test
+  void aTestFileMayHaveItsColumnsInAnotherOrder() {
+    StringBuilder training = new StringBuilder("x,kind,y\n");
+    StringBuilder test = new StringBuilder("y,note,x,kind\n");
+    for (int i = 0; i < 80; i++) {
+      training.append(i).append(i < 40 ? ",a," : ",b,").append(i % 3).append('\n');
+      test.append(i % 3).append(",?,").append(i).append(i < 40 ? ",a\n" : ",b\n");
+    }
+    Path data = Cli.write(folder.resolve("one.csv"), training.toString());
+    Path other = Cli.write(folder.resolve("two.csv"), test.toString());
+    Cli run =
+        Cli.run(
+                "train",
+                data,
+                "--label",
+                2,
+                "--test",
+                other,
+                "--engine",
+                "host",
+                "--lr",
+                0.01,
+                "--model",
+                model(),
+                "--json")
+            .done();
+    assertTrue(run.number("accuracy") > 0.95, run.out());
+  }
+
+  @Test
+  void aModelPredictsTheSameInAFreshProcess() throws IOException, InterruptedException {
+    train("--seed", 1, "--epochs", 3).done();
+    Path out = folder.resolve("p.csv");
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                System.getProperty("java.class.path"),
+                "io.deltarule.app.Main",
+                "predict",
+                model().toString(),
+                Cli.WDBC.toString(),
+                "--engine",
+                "host",
+                "--out",
+                out.toString())
+            .start();
+    assertEquals(0, process.waitFor());
+    String here = Cli.run("predict", model(), Cli.WDBC, "--engine", "host").done().out();
+    assertEquals(here, Files.readString(out));
+  }
 }

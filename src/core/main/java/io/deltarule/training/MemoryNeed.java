@@ -44,7 +44,7 @@ record MemoryNeed(Network network, TrainingOptions options, int rows, int valida
   }
 
   private long total(int batch) {
-    long blocks = 2 + options.rule().stateRows() + (validationRows > 0 ? 1 : 0);
+    long blocks = 3 + options.rule().stateRows(); // theta, its gradient, the best epoch's
     long steps = batch == 0 ? 0 : (rows + batch - 1) / batch;
     long sample = (long) network.inputs() + network.outputs();
     return blocks * parameters()

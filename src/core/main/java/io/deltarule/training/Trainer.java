@@ -151,6 +151,7 @@ public final class Trainer {
         schedule = own(engine.allocate("schedule", steps, UpdateRule.SCALARS));
         losses = own(engine.allocate("losses", steps, 1));
         cursor = own(engine.allocateCursor("step"));
+        best = stack.allocateLikeTheta("best parameters", 1);
         Matrix state = stack.allocateLikeTheta("optimizer state", options.rule().stateRows());
         Matrix x = own(engine.allocate("batch", batch, training.inputs()));
         Matrix y = own(engine.allocate("batch targets", batch, training.outputs()));
@@ -162,11 +163,9 @@ public final class Trainer {
           Samples v = validation.get();
           validationFeatures = load("validation features", v.features(), v.rows(), v.inputs());
           validationPass = stack.pass(Math.min(v.rows(), Inference.BATCH));
-          best = stack.allocateLikeTheta("best parameters", 1);
         } else {
           validationFeatures = null;
           validationPass = null;
-          best = null;
         }
       } catch (RuntimeException e) {
         close();
@@ -250,26 +249,25 @@ public final class Trainer {
       for (int i = 0; i < steps; i++) {
         sum += (double) stepLosses[i] * Math.min(batch, training.rows() - i * batch);
       }
+      double trainLoss = sum / training.rows();
       double validationLoss = Double.NaN;
-      boolean improved = false;
+      boolean improved = validation.isEmpty() && Double.isFinite(trainLoss);
       if (validation.isPresent()) {
         float[] logits = Inference.logits(engine, stack, validationPass, validationFeatures);
         validationLoss = Metrics.loss(stack.network().output(), logits, validation.get());
         improved = validationLoss < lowestLoss;
-        if (improved) {
-          lowestLoss = validationLoss;
-          bestEpoch = epoch;
-          engine.copy(stack.theta(), best);
-        }
-      } else {
+      }
+      if (improved) {
+        lowestLoss = validationLoss;
         bestEpoch = epoch;
+        engine.copy(stack.theta(), best);
       }
       Epoch numbers =
           new Epoch(
               epoch,
-              sum / training.rows(),
+              trainLoss,
               validationLoss,
-              improved,
+              improved && validation.isPresent(),
               training.rows(),
               epochSeconds);
       epochs.add(numbers);
@@ -280,7 +278,7 @@ public final class Trainer {
     Ending judge(Epoch epoch) {
       if (!Double.isFinite(epoch.trainLoss())
           || (validation.isPresent() && Double.isNaN(epoch.validationLoss()))) {
-        if (validation.isPresent() && bestEpoch > 0) {
+        if (bestEpoch > 0) {
           return Ending.DIVERGED;
         }
         throw new TrainingException(
@@ -295,9 +293,8 @@ public final class Trainer {
     }
 
     TrainingResult result(Ending ending) {
-      boolean useBest = validation.isPresent() && bestEpoch > 0;
       return new TrainingResult(
-          stack.read(useBest ? best : stack.theta()), bestEpoch, epochs, ending, seconds);
+          stack.read(bestEpoch > 0 ? best : stack.theta()), bestEpoch, epochs, ending, seconds);
     }
 
     @Override

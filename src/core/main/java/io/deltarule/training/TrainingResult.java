@@ -6,7 +6,8 @@ import java.util.List;
 /**
  * What training has given.
  *
- * @param parameters of the epoch with the lowest validation loss, or the last without validation
+ * @param parameters of the epoch with the lowest validation loss, or without validation of the last
+ *     completed one; of the moment of stopping if none was
  * @param bestEpoch the epoch that they are from, 0 if none was completed
  * @param epochs the numbers of every completed epoch
  * @param ending why training ended
@@ -52,9 +53,12 @@ public record TrainingResult(
   /**
    * Throughput of the training steps of completed epochs.
    *
-   * @return samples per second
+   * @return samples per second, 0 if no epoch was completed
    */
   public double samplesPerSecond() {
+    if (epochs.isEmpty()) {
+      return 0;
+    }
     long rows = epochs.stream().mapToLong(TrainingListener.Epoch::rows).sum();
     return rows / epochs.stream().mapToDouble(TrainingListener.Epoch::seconds).sum();
   }
