@@ -253,8 +253,8 @@ final class TrainCommand implements Callable<Integer> {
       return Preparation.of(dataset, networkOptions.output, chosen, heldOut, validationShare, seed);
     } catch (IllegalArgumentException e) {
       throw new InputException(
-          "%s: its %d rows cannot be split by these shares: %s; or pass --test-split 0"
-              + " --validation-split 0".formatted(data, dataset.rows(), e.getMessage()),
+          "%s: its rows, %d in all, cannot be split by these shares: %s"
+              .formatted(data, dataset.rows(), e.getMessage()),
           e);
     }
   }

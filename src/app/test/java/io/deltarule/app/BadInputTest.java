@@ -90,6 +90,11 @@ class BadInputTest {
     assertNames(train("a,b,y\n1,2,1.5\n3,4,1\n", "--output", "softmax"), "1.5", "linear");
   }
 
+  @Test
+  void too_few_rows_to_split() throws IOException {
+    assertNames(train("a,y\n1,0\n2,1\n", "--test-split", 0.99), "data.csv", "2 in all");
+  }
+
   @ParameterizedTest
   @CsvSource({
     "--hidden, 0",
