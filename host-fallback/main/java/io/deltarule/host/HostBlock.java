@@ -6,8 +6,13 @@ import io.deltarule.engine.spi.Block;
 /** One Java array. */
 final class HostBlock implements Block {
 
-  /** The longest array that HotSpot allocates. */
-  static final int LONGEST = Integer.MAX_VALUE - 8;
+  /**
+   * Numbers after the last one that belong to nothing: tiles of vectors read past the ends of rows.
+   */
+  static final int SLACK = 64;
+
+  /** What fits the longest array that HotSpot allocates. */
+  static final int LONGEST = Integer.MAX_VALUE - 8 - SLACK;
 
   private float[] floats; // one of the two is null, both after release
   private int[] ints;
@@ -20,7 +25,7 @@ final class HostBlock implements Block {
   static HostBlock floats(long elements) {
     int length = length(elements);
     try {
-      return new HostBlock(new float[length], null);
+      return new HostBlock(new float[length + SLACK], null);
     } catch (OutOfMemoryError e) {
       throw full(e);
     }

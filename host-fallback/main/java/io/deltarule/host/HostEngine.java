@@ -20,11 +20,11 @@ final class HostEngine extends AbstractEngine<HostBlock> {
   private final Updates updates;
 
   HostEngine(int threads) {
+    workers = new Workers(threads);
+    products = Vectorization.products(workers);
     description =
         new EngineDescription(
-            HostEngineProvider.NAME, HostEngineProvider.device(threads), Precision.FP32);
-    workers = new Workers(threads);
-    products = new RowProducts(workers);
+            HostEngineProvider.NAME, HostEngineProvider.device(threads, products), Precision.FP32);
     outputErrors = new OutputErrors(workers);
     updates = new Updates(workers);
   }

@@ -29,7 +29,10 @@ public final class HostEngineProvider implements EngineProvider {
 
   @Override
   public Availability probe() {
-    return Availability.usable(device(threads(EngineOptions.DEFAULT)));
+    try (Workers caller = new Workers(1)) {
+      String device = device(threads(EngineOptions.DEFAULT), Vectorization.products(caller));
+      return Availability.usable(device + Vectorization.advice());
+    }
   }
 
   @Override
@@ -50,9 +53,13 @@ public final class HostEngineProvider implements EngineProvider {
     return new HostEngine(threads(options));
   }
 
-  static String device(int threads) {
-    return "%d thread%s, Java %s"
-        .formatted(threads, threads == 1 ? "" : "s", System.getProperty("java.version"));
+  static String device(int threads, Products products) {
+    return "%d thread%s, Java %s, %s"
+        .formatted(
+            threads,
+            threads == 1 ? "" : "s",
+            System.getProperty("java.version"),
+            products.vectors());
   }
 
   private static int threads(EngineOptions options) {

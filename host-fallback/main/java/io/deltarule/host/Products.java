@@ -9,6 +9,9 @@ import io.deltarule.engine.spi.Operand;
  */
 interface Products {
 
+  /** What they are computed in, for people. */
+  String vectors();
+
   /** {@code A = f(X W' + 1 b')}. */
   void forward(
       Operand<HostBlock> x,

@@ -66,6 +66,11 @@ final class RowProducts implements Products {
   }
 
   @Override
+  public String vectors() {
+    return "no vectors";
+  }
+
+  @Override
   public void forward(
       Operand<HostBlock> x,
       Operand<HostBlock> w,

@@ -1,0 +1,85 @@
+package io.deltarule.host;
+
+import static io.deltarule.host.Lanes.LANES;
+import static io.deltarule.host.Lanes.SPECIES;
+
+import io.deltarule.engine.Activation;
+import io.deltarule.engine.spi.Operand;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+
+/** {@code E = (D W) (.) f'(saved)}. */
+final class PropagateProduct extends TiledProduct {
+  private Activation f;
+  private float[] saved;
+  private int atSaved;
+  private float[] result;
+  private int atResult;
+
+  PropagateProduct(Workers workers, Scratch scratch) {
+    super(workers, scratch);
+  }
+
+  void run(
+      Operand<HostBlock> d,
+      Operand<HostBlock> w,
+      Activation activation,
+      Operand<HostBlock> kept,
+      Operand<HostBlock> e) {
+    left(d, false);
+    right(w, false);
+    f = activation;
+    saved = kept.block().floats();
+    atSaved = (int) kept.offset();
+    result = e.block().floats();
+    atResult = (int) e.offset();
+    multiply(e);
+    saved = null;
+    result = null;
+  }
+
+  @Override
+  int rowScratch() {
+    return n;
+  }
+
+  @Override
+  void end(int i, int rows, int j, int columns, int worker) {
+    if (f != Activation.RELU) {
+      for (int r = i; r < i + rows; r++) {
+        mask(r * n + j, columns, scratch.row(worker), scratch.mask(worker));
+      }
+    } else if (columns == n) {
+      maskRelu(saved, atSaved + i * n, result, atResult + i * n, rows * n);
+    } else {
+      for (int r = i; r < i + rows; r++) {
+        maskRelu(saved, atSaved + r * n + j, result, atResult + r * n + j, columns);
+      }
+    }
+  }
+
+  private void mask(int at, int columns, float[] row, float[] mask) {
+    System.arraycopy(saved, atSaved + at, mask, 0, columns);
+    System.arraycopy(result, atResult + at, row, 0, columns);
+    Activations.mask(f, mask, row, columns);
+    System.arraycopy(row, 0, result, atResult + at, columns);
+  }
+
+  /** Times 1 where a > 0, 0 where not, NaN where a is. */
+  private static void maskRelu(float[] a, int atA, float[] e, int atE, int n) {
+    FloatVector one = FloatVector.broadcast(SPECIES, 1f);
+    FloatVector zero = FloatVector.zero(SPECIES);
+    int whole = SPECIES.loopBound(n);
+    int j = 0;
+    for (; j < whole; j += LANES) {
+      FloatVector x = FloatVector.fromArray(SPECIES, a, atA + j);
+      FloatVector slope =
+          x.blend(one, x.compare(VectorOperators.GT, zero))
+              .blend(zero, x.compare(VectorOperators.LE, zero));
+      FloatVector.fromArray(SPECIES, e, atE + j).mul(slope).intoArray(e, atE + j);
+    }
+    for (; j < n; j++) {
+      e[atE + j] *= a[atA + j] > 0 ? 1f : a[atA + j] <= 0 ? 0f : Float.NaN;
+    }
+  }
+}

@@ -1,0 +1,61 @@
+package io.deltarule.host;
+
+/** What the products pack operands into; kept for the next one, whatever its shape. */
+final class Scratch {
+  private float[] left = new float[0];
+  private final float[][] right;
+  private final float[][] tiles;
+  private final float[][][] rows; // two for each worker
+
+  Scratch(int workers) {
+    right = new float[workers][0];
+    tiles = new float[workers][Tile.MOST_ELEMENTS];
+    rows = new float[workers][2][0];
+  }
+
+  /** For packed rows of A, shared by all workers. */
+  float[] left(long length) {
+    left = grow(left, length);
+    return left;
+  }
+
+  /** For a tile at the edge. */
+  float[] tile(int worker) {
+    return tiles[worker];
+  }
+
+  /** For packed columns of B. */
+  float[] right(int worker) {
+    return right[worker];
+  }
+
+  /** For a row of C. */
+  float[] row(int worker) {
+    return rows[worker][0];
+  }
+
+  /** For what belongs to it. */
+  float[] mask(int worker) {
+    return rows[worker][1];
+  }
+
+  /** Makes room for each worker, as any of them may have its first chunk at any later call. */
+  void reserve(int workers, long rightLength, int rowLength) {
+    for (int i = 0; i < workers; i++) {
+      right[i] = grow(right[i], rightLength);
+      rows[i][0] = grow(rows[i][0], rowLength);
+      rows[i][1] = grow(rows[i][1], rowLength);
+    }
+  }
+
+  private static float[] grow(float[] array, long length) {
+    if (array.length >= length) {
+      return array;
+    }
+    try {
+      return new float[Math.toIntExact(length)];
+    } catch (OutOfMemoryError e) {
+      throw HostBlock.full(e);
+    }
+  }
+}

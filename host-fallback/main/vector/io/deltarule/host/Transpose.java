@@ -1,0 +1,33 @@
+package io.deltarule.host;
+
+import jdk.incubator.vector.VectorMask;
+
+/** Transposes a square of as many rows as a vector has lanes. */
+abstract class Transpose {
+
+  static Transpose ofLanes() {
+    return switch (Lanes.LANES) {
+      case 16 -> new Transpose16();
+      case 8 -> new Transpose8();
+      default -> new TransposeAny();
+    };
+  }
+
+  /**
+   * Transposes a square.
+   *
+   * @param from has row i at {@code at + i stride}
+   * @param last the last row that is there; those after it repeat it
+   * @param to gets the columns at {@code atTo + p strideTo}
+   */
+  abstract void run(float[] from, int at, int stride, int last, float[] to, int atTo, int strideTo);
+
+  /** The lanes whose number has a bit set. */
+  static VectorMask<Float> upper(int bit) {
+    boolean[] lanes = new boolean[Lanes.LANES];
+    for (int i = 0; i < lanes.length; i++) {
+      lanes[i] = (i & bit) != 0;
+    }
+    return VectorMask.fromArray(Lanes.SPECIES, lanes, 0);
+  }
+}
