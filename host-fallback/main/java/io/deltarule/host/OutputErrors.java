@@ -84,7 +84,7 @@ final class OutputErrors extends Workers.Task {
       double e = Exponential.exp(-Math.abs(logit)); // at most 1: nothing overflows
       double s = (logit < 0 ? e : 1) / (1 + e);
       d[atD + j] = (float) ((s - target) / m);
-      loss += Math.max(logit, 0) - logit * target + Math.log(1 + e);
+      loss += Math.max(logit, 0) - logit * target + Exponential.log1p(e);
     }
     return loss;
   }

@@ -4,8 +4,9 @@ import io.deltarule.engine.UpdateRule;
 import io.deltarule.engine.spi.Operand;
 
 /**
- * One pass over the parameters. They are worked on in copies that fit the first-level cache, as C2
- * vectorises only loops over the same index of every array.
+ * One pass over the parameters. C2 vectorises only loops over the same index of every array: where
+ * parameters, gradient and state start at different ones, they are worked on in copies that fit the
+ * first-level cache.
  */
 final class Updates extends Workers.Task {
   private static final int PART = 1024; // elements in the cache at once
@@ -59,6 +60,15 @@ final class Updates extends Workers.Task {
   void run(int chunk, int worker) {
     int from = chunk * CHUNK;
     int to = p - from < CHUNK ? p : from + CHUNK;
+    boolean aligned = atTheta == atGradient && (rule.stateRows() == 0 || atTheta == atState);
+    if (aligned && rule.stateRows() < 2) {
+      apply(theta, gradient, state, null, atTheta + from, atTheta + to);
+    } else {
+      applyToCopies(from, to, worker);
+    }
+  }
+
+  private void applyToCopies(int from, int to, int worker) {
     float[] t = scratch[worker][0];
     float[] g = scratch[worker][1];
     float[] s = scratch[worker][2];
@@ -70,52 +80,57 @@ final class Updates extends Workers.Task {
       if (rule.stateRows() > 0) {
         System.arraycopy(state, atState + i, s, 0, n);
       }
-      if (rule instanceof UpdateRule.Momentum momentum) {
-        momentum(t, g, s, n, rate, shrink, momentum.momentum());
-      } else if (rule instanceof UpdateRule.Adam adam) {
+      if (rule.stateRows() > 1) {
         System.arraycopy(state, atState + p + i, v, 0, n);
-        adam(t, g, s, v, n, adam);
-        System.arraycopy(v, 0, state, atState + p + i, n);
-      } else {
-        sgd(t, g, n, rate, shrink);
       }
+      apply(t, g, s, v, 0, n);
       System.arraycopy(t, 0, theta, atTheta + i, n);
       if (rule.stateRows() > 0) {
         System.arraycopy(s, 0, state, atState + i, n);
       }
+      if (rule.stateRows() > 1) {
+        System.arraycopy(v, 0, state, atState + p + i, n);
+      }
     }
   }
 
-  private static void sgd(float[] t, float[] g, int n, float rate, float shrink) {
-    for (int i = 0; i < n; i++) {
+  private void apply(float[] t, float[] g, float[] s, float[] v, int from, int to) {
+    if (rule instanceof UpdateRule.Momentum momentum) {
+      momentum(t, g, s, from, to, rate, shrink, momentum.momentum());
+    } else if (rule instanceof UpdateRule.Adam adam) {
+      adam(
+          t,
+          g,
+          s,
+          v,
+          from,
+          to,
+          rate * first,
+          shrink,
+          second,
+          adam.beta1(),
+          1 - adam.beta1(),
+          adam.beta2(),
+          1 - adam.beta2(),
+          adam.epsilon());
+    } else {
+      sgd(t, g, from, to, rate, shrink);
+    }
+  }
+
+  private static void sgd(float[] t, float[] g, int from, int to, float rate, float shrink) {
+    for (int i = from; i < to; i++) {
       t[i] = Math.fma(-rate, g[i], Math.fma(-shrink, t[i], t[i]));
     }
   }
 
   private static void momentum(
-      float[] t, float[] g, float[] v, int n, float rate, float shrink, float momentum) {
-    for (int i = 0; i < n; i++) {
+      float[] t, float[] g, float[] v, int from, int to, float rate, float shrink, float momentum) {
+    for (int i = from; i < to; i++) {
       float velocity = Math.fma(momentum, v[i], g[i]);
       v[i] = velocity;
       t[i] = Math.fma(-rate, velocity, Math.fma(-shrink, t[i], t[i]));
     }
-  }
-
-  private void adam(float[] t, float[] g, float[] m, float[] v, int n, UpdateRule.Adam adam) {
-    adam(
-        t,
-        g,
-        m,
-        v,
-        n,
-        rate * first,
-        shrink,
-        second,
-        adam.beta1(),
-        1 - adam.beta1(),
-        adam.beta2(),
-        1 - adam.beta2(),
-        adam.epsilon());
   }
 
   private static void adam(
@@ -123,7 +138,8 @@ final class Updates extends Workers.Task {
       float[] g,
       float[] m,
       float[] v,
-      int n,
+      int from,
+      int to,
       float rate,
       float shrink,
       float second,
@@ -132,7 +148,7 @@ final class Updates extends Workers.Task {
       float beta2,
       float rest2,
       float epsilon) {
-    for (int i = 0; i < n; i++) {
+    for (int i = from; i < to; i++) {
       float mean = Math.fma(beta1, m[i], rest1 * g[i]);
       float square = Math.fma(beta2, v[i], rest2 * g[i] * g[i]);
       m[i] = mean;

@@ -37,4 +37,26 @@ abstract class Tile {
    */
   abstract void multiply(
       int k, float[] a, int atA, float[] b, int atB, int strideB, float[] c, int atC, int strideC);
+
+  /**
+   * The same with A as it lies: not worth packing for a few columns of C.
+   *
+   * @param count rows of A, from 1 to {@link #rows}; those of C after them repeat the last one
+   * @param k terms of the sums
+   * @param a has element (i, p) of A at {@code atA + i strideA + p}
+   * @param b has row p of B at {@code atB + p strideB}
+   * @param c gets row i of C at {@code atC + i strideC}, all {@link #rows} of them
+   */
+  abstract void multiplyRows(
+      int count,
+      int k,
+      float[] a,
+      int atA,
+      int strideA,
+      float[] b,
+      int atB,
+      int strideB,
+      float[] c,
+      int atC,
+      int strideC);
 }

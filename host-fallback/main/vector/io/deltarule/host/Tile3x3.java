@@ -54,4 +54,60 @@ final class Tile3x3 extends Tile {
     c21.intoArray(c, r2 + LANES);
     c22.intoArray(c, r2 + 2 * LANES);
   }
+
+  @Override
+  void multiplyRows(
+      int count,
+      int k,
+      float[] a,
+      int atA,
+      int strideA,
+      float[] b,
+      int atB,
+      int strideB,
+      float[] c,
+      int atC,
+      int strideC) {
+    int last = count - 1;
+    int a1 = atA + Math.min(1, last) * strideA;
+    int a2 = atA + Math.min(2, last) * strideA;
+    FloatVector c00 = FloatVector.zero(SPECIES);
+    FloatVector c01 = FloatVector.zero(SPECIES);
+    FloatVector c02 = FloatVector.zero(SPECIES);
+    FloatVector c10 = FloatVector.zero(SPECIES);
+    FloatVector c11 = FloatVector.zero(SPECIES);
+    FloatVector c12 = FloatVector.zero(SPECIES);
+    FloatVector c20 = FloatVector.zero(SPECIES);
+    FloatVector c21 = FloatVector.zero(SPECIES);
+    FloatVector c22 = FloatVector.zero(SPECIES);
+    for (int p = 0; p < k; p++) {
+      int r = atB + p * strideB;
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, r);
+      FloatVector b1 = FloatVector.fromArray(SPECIES, b, r + LANES);
+      FloatVector b2 = FloatVector.fromArray(SPECIES, b, r + 2 * LANES);
+      FloatVector x0 = FloatVector.broadcast(SPECIES, a[atA + p]);
+      c00 = x0.fma(b0, c00);
+      c01 = x0.fma(b1, c01);
+      c02 = x0.fma(b2, c02);
+      FloatVector x1 = FloatVector.broadcast(SPECIES, a[a1 + p]);
+      c10 = x1.fma(b0, c10);
+      c11 = x1.fma(b1, c11);
+      c12 = x1.fma(b2, c12);
+      FloatVector x2 = FloatVector.broadcast(SPECIES, a[a2 + p]);
+      c20 = x2.fma(b0, c20);
+      c21 = x2.fma(b1, c21);
+      c22 = x2.fma(b2, c22);
+    }
+    c00.intoArray(c, atC);
+    c01.intoArray(c, atC + LANES);
+    c02.intoArray(c, atC + 2 * LANES);
+    int r1 = atC + strideC;
+    c10.intoArray(c, r1);
+    c11.intoArray(c, r1 + LANES);
+    c12.intoArray(c, r1 + 2 * LANES);
+    int r2 = atC + 2 * strideC;
+    c20.intoArray(c, r2);
+    c21.intoArray(c, r2 + LANES);
+    c22.intoArray(c, r2 + 2 * LANES);
+  }
 }

@@ -31,6 +31,9 @@ abstract class TiledProduct extends Workers.Task {
 
   private static final int FEW_ROWS = 16;
 
+  /** An A that so many tiles or fewer use beside each other is not worth packing. */
+  private static final int FEW_PANELS = 2;
+
   /** Multiply-adds that are worth another thread. */
   private static final long WORTH_SHARING = 1 << 20;
 
@@ -54,6 +57,7 @@ abstract class TiledProduct extends Workers.Task {
   private Tile tile;
   private float[] left; // the packed slab of A, a panel for each row of tiles
   private int panel; // its length
+  private boolean packsLeft;
   private boolean packsRight;
   private int stretch;
   private int top;
@@ -99,6 +103,7 @@ abstract class TiledProduct extends Workers.Task {
     }
     width = wide * tile.columns;
     columnBlocks = Math.max(1, (panels + wide - 1) / wide);
+    packsLeft = transposedA || n > FEW_PANELS * tile.columns;
     panel = roundUp(k, LANES) * tile.rows + LANES;
     packsRight = transposedB || (m > FEW_ROWS && (long) k * n > SMALL);
     scratch.reserve(
@@ -106,8 +111,10 @@ abstract class TiledProduct extends Workers.Task {
     for (top = 0; top < m; top = bottom) {
       bottom = Math.min(m, top + SLAB);
       int tiles = (bottom - top + tile.rows - 1) / tile.rows;
-      left = scratch.left((long) tiles * panel);
-      share(packLeft, shares, (tiles + PackLeft.TILES - 1) / PackLeft.TILES);
+      if (packsLeft) {
+        left = scratch.left((long) tiles * panel);
+        share(packLeft, shares, (tiles + PackLeft.TILES - 1) / PackLeft.TILES);
+      }
       int rowBlocks =
           shares == 1 ? 1 : Math.min(tiles, (2 * shares + columnBlocks - 1) / columnBlocks);
       height = (tiles + rowBlocks - 1) / rowBlocks * tile.rows;
@@ -153,7 +160,15 @@ abstract class TiledProduct extends Workers.Task {
       }
       for (int i = i0; i < i1; i += tile.rows) {
         int rows = Math.min(tile.rows, i1 - i);
-        row(i, rows, p, terms, j0, j1, worker);
+        row(
+            i,
+            rows,
+            p,
+            terms,
+            j0,
+            j1,
+            columnBlocks == 1 && j1 - j0 <= tile.columns ? i1 * n : 0,
+            worker);
         if (p + terms >= k) {
           end(i, rows, j0, j1 - j0, worker);
         }
@@ -162,30 +177,51 @@ abstract class TiledProduct extends Workers.Task {
     } while (p < k);
   }
 
-  private void row(int i, int rows, int p, int terms, int j0, int j1, int worker) {
-    Tile kernel = tile;
-    int at = (i - top) / kernel.rows * panel + p * kernel.rows;
-    float[] left = this.left;
-    float[] factor = packsRight ? scratch.right(worker) : b;
-    int stride = packsRight ? kernel.columns : strideB;
-    int step = packsRight ? kernel.columns * roundUp(terms, LANES) : kernel.columns;
-    int atFactor = packsRight ? 0 : atB + p * strideB + j0;
-    int atResult = atC + i * n + j0;
-    for (int j = j0; j < j1; j += kernel.columns) {
-      int columns = Math.min(kernel.columns, j1 - j);
-      if (p == 0 && rows == kernel.rows && columns == kernel.columns) {
-        kernel.multiply(terms, left, at, factor, atFactor, stride, c, atResult, n);
+  /**
+   * Multiplies a row of tiles.
+   *
+   * @param whole where the results end that are overwritten later, so that a tile may be stored
+   *     with what lies past the ends of its rows; 0 if there are none
+   */
+  private void row(int i, int rows, int p, int terms, int j0, int j1, int whole, int worker) {
+    int atLeft = packsLeft ? (i - top) / tile.rows * panel + p * tile.rows : atA + i * strideA + p;
+    float[] right = packsRight ? scratch.right(worker) : b;
+    int strideRight = packsRight ? tile.columns : strideB;
+    int step = packsRight ? tile.columns * roundUp(terms, LANES) : tile.columns;
+    int atRight = packsRight ? 0 : atB + p * strideB + j0;
+    int at = atC + i * n + j0;
+    for (int j = j0; j < j1; j += tile.columns, atRight += step, at += tile.columns) {
+      int columns = Math.min(tile.columns, j1 - j);
+      boolean fits = columns == tile.columns || (i + rows - 1) * n + tile.columns <= whole;
+      if (p == 0 && rows == tile.rows && fits) {
+        tile(rows, terms, atLeft, right, atRight, strideRight, c, at, n);
       } else {
         float[] edge = scratch.tile(worker);
-        kernel.multiply(terms, left, at, factor, atFactor, stride, edge, 0, kernel.columns);
+        tile(rows, terms, atLeft, right, atRight, strideRight, edge, 0, tile.columns);
         if (p == 0) {
-          store(edge, kernel.columns, rows, columns, c, atResult, n);
+          store(edge, tile.columns, rows, columns, c, at, n);
         } else {
-          add(edge, kernel.columns, rows, columns, c, atResult, n);
+          add(edge, tile.columns, rows, columns, c, at, n);
         }
       }
-      atFactor += step;
-      atResult += kernel.columns;
+    }
+  }
+
+  private void tile(
+      int rows,
+      int terms,
+      int atLeft,
+      float[] right,
+      int atRight,
+      int strideRight,
+      float[] to,
+      int at,
+      int stride) {
+    if (packsLeft) {
+      tile.multiply(terms, left, atLeft, right, atRight, strideRight, to, at, stride);
+    } else {
+      tile.multiplyRows(
+          rows, terms, a, atLeft, strideA, right, atRight, strideRight, to, at, stride);
     }
   }
 
