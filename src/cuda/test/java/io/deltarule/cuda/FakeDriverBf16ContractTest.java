@@ -1,0 +1,27 @@
+package io.deltarule.cuda;
+
+import io.deltarule.engine.Engine;
+import io.deltarule.engine.EngineContract;
+import io.deltarule.engine.EngineOptions;
+import io.deltarule.engine.Precision;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** The contract in bf16, with all products on cuBLAS. */
+@ExtendWith(FakeCard.class)
+class FakeDriverBf16ContractTest extends EngineContract {
+
+  @Override
+  protected Engine open(EngineOptions options) {
+    return FakeCard.open(options.precision(), true, FakeCard.NONE_SMALL);
+  }
+
+  @Override
+  protected EngineOptions options() {
+    return new EngineOptions(Precision.BF16, 0, "");
+  }
+
+  @Override
+  protected int[] threads() {
+    return new int[] {0};
+  }
+}

@@ -1,0 +1,22 @@
+package io.deltarule.cuda;
+
+import io.deltarule.engine.Engine;
+import io.deltarule.engine.EngineContract;
+import io.deltarule.engine.EngineOptions;
+import io.deltarule.engine.Precision;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** The contract without cuBLAS. */
+@ExtendWith(FakeCard.class)
+class FakeDriverOwnKernelsContractTest extends EngineContract {
+
+  @Override
+  protected Engine open(EngineOptions options) {
+    return FakeCard.open(Precision.FP32, false, FakeCard.NONE_SMALL);
+  }
+
+  @Override
+  protected int[] threads() {
+    return new int[] {0};
+  }
+}
