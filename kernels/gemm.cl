@@ -5,7 +5,7 @@
  *   gemm_propagate   E = (D W) (.) f'(saved)          D [m x k]  W [k x n]  saved, E [m x n]
  *   gemm_gradient    dW = D' A                        D [k x m]  A [k x n]  dW [m x n]
  *
- * Here every result is [m x n], summed over k from 0 upwards: the order does not depend on the tile.
+ * Here every result is [m x n], summed over k from 0 upwards, in that order whatever the tile.
  * Launch: groups of GX by GY work-items, ceil(n / BN) by ceil(m / BM) groups. A group computes a
  * BM x BN tile of the result; a work-item TM rows of it by NV vectors of VW columns, GX VW apart:
  *
