@@ -68,7 +68,11 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
       Products products = new Products(launcher, kernels, timeline, cublas, precision, rule);
       equations = new Equations(launcher, kernels, products, memory, stream, timeline);
       releases.add(equations::close);
-      plan = new Plan(equations, products, new FusedStep(launcher, kernels, products, device));
+      plan =
+          new Plan(
+              equations,
+              products,
+              new FusedStep(launcher, kernels, products, timeline, device));
       workspace = new Workspace(memory, false);
       releases.add(workspace::close);
     } catch (RuntimeException e) {

@@ -2,7 +2,6 @@ package io.deltarule.cuda;
 
 import static jcuda.driver.JCudaDriver.cuMemcpyDtoDAsync;
 
-import io.deltarule.engine.Output;
 import io.deltarule.engine.UpdateRule;
 import io.deltarule.engine.spi.Operand;
 import jcuda.driver.CUstream;
@@ -133,8 +132,7 @@ final class Equations implements AutoCloseable {
 
   /** How many, which is also the order of the loss's sum; one even for no rows: the loss is 0. */
   static int blocksOfOutputError(Op.OutputError op) {
-    long elements = op.output() == Output.SOFTMAX ? op.z().rows() : op.z().size();
-    long blocks = Kernels.ceil(elements, (long) ELEMENTS_OF_THREAD * Kernels.THREADS);
+    long blocks = Kernels.ceil(op.z().size(), ELEMENTS_OF_THREAD * Kernels.THREADS);
     return (int) Math.max(1, Math.min(MOST_PARTIALS, blocks));
   }
 

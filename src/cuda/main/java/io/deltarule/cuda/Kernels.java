@@ -97,7 +97,7 @@ final class Kernels implements AutoCloseable {
       gatherBf16 = kernel(halves, "gather_bf16", THREADS, 1);
       roundBf16 = kernel(halves, "round_bf16", THREADS, 1);
       cursorAdvance = kernel(load("cursor"), "cursor_advance", 1, 1);
-      stackStep = kernel(load("stack_step"), "stack_step", THREADS, 1);
+      stackStep = kernel(load("stack_step"), "stack_step", 32, 8);
     } catch (RuntimeException e) {
       close();
       throw e;
@@ -139,6 +139,11 @@ final class Kernels implements AutoCloseable {
         kernel(module, "gemm_gradient", threadsX, threadsY),
         rows,
         columns);
+  }
+
+  /** The tile of small products, and of a fused step. */
+  Tile narrow() {
+    return narrow;
   }
 
   /** The tile for a result [m x n]: the wide one where that keeps the card busy. */
@@ -229,7 +234,11 @@ final class Kernels implements AutoCloseable {
 
   /** Columns side by side, and the chunks that they are added in. */
   static void blocksOfColumns(Launcher launcher, int n, int chunks) {
-    launcher.blocks(ceil(n, COLUMNS), chunks);
+    launcher.blocks(columnBlocks(n), chunks);
+  }
+
+  static long columnBlocks(int n) {
+    return ceil(n, COLUMNS);
   }
 
   /** In how many chunks a column is added: of its length alone, as that is the order of the sum. */

@@ -1,5 +1,6 @@
 package io.deltarule.cuda;
 
+import static jcuda.driver.CUresult.CUDA_ERROR_INVALID_VALUE;
 import static jcuda.driver.CUresult.CUDA_SUCCESS;
 import static jcuda.driver.JCudaDriver.cuLaunchCooperativeKernel;
 import static jcuda.driver.JCudaDriver.cuLaunchKernel;
@@ -76,7 +77,7 @@ final class Launcher {
   void blocks(long x, long y) {
     int status =
         x > Integer.MAX_VALUE || y > Integer.MAX_VALUE
-            ? jcuda.driver.CUresult.CUDA_ERROR_INVALID_VALUE
+            ? CUDA_ERROR_INVALID_VALUE
             : cuLaunchKernel(
                 kernel.function(),
                 (int) x,
@@ -93,7 +94,7 @@ final class Launcher {
   }
 
   /** Ends a launch of blocks that wait for each other, so that all must run at the same time. */
-  void cooperativeBlocks(int x, int sharedBytes) {
+  void cooperativeBlocks(int x) {
     int status =
         cuLaunchCooperativeKernel(
             kernel.function(),
@@ -103,7 +104,7 @@ final class Launcher {
             kernel.threadsX(),
             kernel.threadsY(),
             1,
-            sharedBytes,
+            0,
             stream,
             lists[arguments]);
     check(status, "cuLaunchCooperativeKernel", x, 1);

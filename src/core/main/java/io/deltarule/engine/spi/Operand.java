@@ -101,6 +101,18 @@ public final class Operand<B extends Block> implements Matrix {
         && other.offset < offset + size();
   }
 
+  /**
+   * Whether all its numbers are numbers of another matrix.
+   *
+   * @param other of the same engine
+   * @return whether they are
+   */
+  public boolean liesWithin(Operand<B> other) {
+    return allocation == other.allocation
+        && offset >= other.offset
+        && offset + size() <= other.offset + other.size();
+  }
+
   @Override
   public String toString() {
     return allocation.name() + " [" + rows + " x " + columns + "]";
