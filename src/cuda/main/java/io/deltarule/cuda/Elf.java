@@ -158,25 +158,29 @@ final class Elf {
     }
   }
 
-  /** Walks the needed libraries, and for each the versions of its symbols that are needed. */
+  /**
+   * Walks the needed libraries, and for each the versions of its symbols that are needed. Offsets
+   * to the next are unsigned, and 0 at the end: each walk ends.
+   */
   private void findVersions(String name, List<Long> names, List<Long> hashes) throws IOException {
     long need = offset(value(DT_VERNEED));
     long nextNeed;
-    do { // offsets to the next are unsigned, and 0 at the end: each walk ends
-      int versions = u16(need + 2);
+    do {
       long fileName = u32(need + 4);
       if (string(fileName).equals(name)) {
         names.add(fileName);
       }
       long version = need + u32(need + 8);
-      for (int i = 0; i < versions; i++) {
+      long nextVersion;
+      do {
         long versionName = u32(version + 8);
         if (string(versionName).equals(name)) {
           names.add(versionName);
           hashes.add(version);
         }
-        version += u32(version + 12);
-      }
+        nextVersion = u32(version + 12);
+        version += nextVersion;
+      } while (nextVersion != 0);
       nextNeed = u32(need + 12);
       need += nextNeed;
     } while (nextNeed != 0);

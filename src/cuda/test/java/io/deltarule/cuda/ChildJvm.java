@@ -8,7 +8,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 
 /**
  * Runs a main class in a process of its own, since native libraries are loaded once in one. It has
@@ -46,11 +45,6 @@ final class ChildJvm {
 
   ChildJvm variable(String name, Object value) {
     builder.environment().put(name, value.toString());
-    return this;
-  }
-
-  ChildJvm variables(Map<String, String> variables) {
-    builder.environment().putAll(variables);
     return this;
   }
 

@@ -49,16 +49,15 @@ class CublasPlacesTest {
             "system's libcublas.so.13",
             "system's " + place("usr/local/cuda-13.0/lib64/libcublas.so.13"),
             "system's " + place("opt/cuda/lib64/libcublas.so.13"),
-            "pip's "
-                + place("venv/lib/python3.12/site-packages/nvidia/cublas/lib/libcublas.so.12"),
+            "pip's " + place("venv/lib/python3.12/site-packages/nvidia/cublas/lib/libcublas.so.12"),
             "pip's "
                 + place("conda/lib/python3.11/site-packages/nvidia/cublas/lib/libcublas.so.12"),
             "pip's "
-                + place(
-                    "usr/local/lib/python3.10/dist-packages/nvidia/cublas/lib/libcublas.so.12"),
+                + place("usr/local/lib/python3.10/dist-packages/nvidia/cublas/lib/libcublas.so.12"),
             "pip's "
-                + place("home/user/.local/lib/python3.12/site-packages/nvidia/cu13/lib/"
-                    + "libcublas.so.13"),
+                + place(
+                    "home/user/.local/lib/python3.12/site-packages/nvidia/cu13/lib/"
+                        + "libcublas.so.13"),
             "pip's " + place("usr/lib/python3/dist-packages/nvidia/cu13/lib/libcublas.so.13"),
             "conda's " + place("conda/lib/libcublas.so.12"),
             "conda's " + place("conda/pkgs/libcublas-12.6.4.1-0/lib/libcublas.so.12"),

@@ -131,7 +131,7 @@ class ElfTest {
     int[] places = {0, dynamicSection(), version - 200};
     Random random = new Random(1);
     int refused = 0;
-    for (int i = 0; i < 6000; i++) {
+    for (int i = 0; i < 600; i++) {
       byte[] damaged = library.clone();
       for (int j = 0; j < 3; j++) {
         int at = places[i % places.length] + random.nextInt(576);
@@ -145,7 +145,7 @@ class ElfTest {
         refused++; // and nothing else is thrown
       }
     }
-    assertTrue(refused > 1000, "most of these places matter: " + refused);
+    assertTrue(refused > 100, "most of these places matter: " + refused);
   }
 
   private static byte[] tail(byte[] bytes, int after) {

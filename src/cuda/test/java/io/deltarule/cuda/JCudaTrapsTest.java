@@ -48,10 +48,12 @@ class JCudaTrapsTest {
 
   @Test
   void thePatternsKnowTheCalls() {
-    for (String call : List.of("cublasGemmEx(", "JCublas2.cublasGemmBatchedEx(", "cublasGemmEx_64")) {
+    for (String call :
+        List.of("cublasGemmEx(", "JCublas2.cublasGemmBatchedEx(", "cublasGemmEx_64")) {
       assertEquals(1, REFUSED_PRODUCTS.matcher(call).results().count(), call);
     }
-    for (String call : List.of("cublasGemmEx_new(", "cublasGemmStridedBatchedEx_new", "cublasSgemm(")) {
+    for (String call :
+        List.of("cublasGemmEx_new(", "cublasGemmStridedBatchedEx_new", "cublasSgemm(")) {
       assertEquals(0, REFUSED_PRODUCTS.matcher(call).results().count(), call);
     }
   }
