@@ -28,7 +28,7 @@ KERNEL(1, 1) void probe_write(INDEX at, float *x) {
 /* The sum of x [WG], and by shuffles the sum of its first warp. One group. */
 KERNEL(WG, 1) void probe_sum(const float *x, float *sums) {
   LOCAL float shared[WG];
-  const float sum = group_sum(x[ITEM(0)], shared);
+  const float sum = lanes_sum(x[ITEM(0)], WG, shared);
   float warp = x[ITEM(0)];
   for (int delta = 16; delta > 0; delta /= 2) {
     warp += __shfl_down_sync(0xffffffffu, warp, delta);
