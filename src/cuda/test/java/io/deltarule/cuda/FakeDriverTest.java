@@ -336,8 +336,9 @@ class FakeDriverTest {
   void aFailingBlockEndsTheOthersThatWaitForIt() {
     CUdeviceptr arrived = floats(1);
     ok(JCudaDriver.cuMemsetD32(arrived, 0, 1));
-    /* There is room for one block; the last ones write beyond the guard and never arrive. */
-    ok(cooperative(100, 3, arrived, floats(1), null));
+    /* The last of four blocks writes beyond the end and never arrives. */
+    CUdeviceptr numbers = floats(GROUP).withByteOffset(4 * (GROUP - 7));
+    ok(cooperative(4, 3, arrived, numbers, null));
     assertEquals(CUDA_ERROR_ILLEGAL_ADDRESS, JCudaDriver.cuCtxSynchronize());
   }
 
