@@ -172,8 +172,7 @@ class FakeCublasTest {
     FakeDriver.failNext("cublasGemmEx", 1, cublasStatus.CUBLAS_STATUS_INTERNAL_ERROR);
     CUdeviceptr a = floats(2);
     assertEquals(
-        cublasStatus.CUBLAS_STATUS_INTERNAL_ERROR,
-        multiply(a, CUDA_R_32F, floats(0), COMPUTE_32F));
+        cublasStatus.CUBLAS_STATUS_INTERNAL_ERROR, multiply(a, CUDA_R_32F, floats(0), COMPUTE_32F));
     ok(multiply(a, CUDA_R_32F, floats(0), COMPUTE_32F));
     assertEquals(2, FakeDriver.callCounts().get("cublasGemmEx"));
   }

@@ -82,8 +82,7 @@ class FakeDriverTest {
 
   @Test
   void memoryEndsWhereTheDeviceDoes() {
-    assertEquals(
-        CUDA_ERROR_OUT_OF_MEMORY, JCudaDriver.cuMemAlloc(new CUdeviceptr(), 5L << 30));
+    assertEquals(CUDA_ERROR_OUT_OF_MEMORY, JCudaDriver.cuMemAlloc(new CUdeviceptr(), 5L << 30));
   }
 
   @Test
@@ -337,8 +336,9 @@ class FakeDriverTest {
   void aFailingBlockEndsTheOthersThatWaitForIt() {
     CUdeviceptr arrived = floats(1);
     ok(JCudaDriver.cuMemsetD32(arrived, 0, 1));
-    /* There is room for one block; the last ones write beyond the guard and never arrive. */
-    ok(cooperative(100, 3, arrived, floats(1), null));
+    /* The last of four blocks writes beyond the end and never arrives. */
+    CUdeviceptr numbers = floats(GROUP).withByteOffset(4 * (GROUP - 7));
+    ok(cooperative(4, 3, arrived, numbers, null));
     assertEquals(CUDA_ERROR_ILLEGAL_ADDRESS, JCudaDriver.cuCtxSynchronize());
   }
 
@@ -371,10 +371,8 @@ class FakeDriverTest {
   void waitingDuringACaptureInvalidatesIt() {
     CUstream stream = stream();
     ok(begin(stream));
-    assertEquals(
-        CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, JCudaDriver.cuStreamSynchronize(stream));
-    assertEquals(
-        CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, fill(memory, 3, stream));
+    assertEquals(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, JCudaDriver.cuStreamSynchronize(stream));
+    assertEquals(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, fill(memory, 3, stream));
     assertEquals(
         CUDA_ERROR_STREAM_CAPTURE_INVALIDATED,
         JCudaDriver.cuStreamEndCapture(stream, new CUgraph()));
@@ -428,8 +426,7 @@ class FakeDriverTest {
     FakeDriver.failNext("cuMemAlloc", 2, CUDA_ERROR_OUT_OF_MEMORY);
     floats(N);
     int before = FakeDriver.liveObjects().get("memory");
-    assertEquals(
-        CUDA_ERROR_OUT_OF_MEMORY, JCudaDriver.cuMemAlloc(new CUdeviceptr(), 4));
+    assertEquals(CUDA_ERROR_OUT_OF_MEMORY, JCudaDriver.cuMemAlloc(new CUdeviceptr(), 4));
     assertEquals(0, FakeDriver.pendingFailures());
     assertEquals(before, FakeDriver.liveObjects().get("memory"));
     floats(N);
@@ -471,8 +468,7 @@ class FakeDriverTest {
     ok(JCudaDriver.cuCtxCreate(other, 0, device(1)));
     ok(load(ptx));
     assertEquals(
-        CUDA_ERROR_INVALID_VALUE,
-        JCudaDriver.cuMemcpyHtoD(x, Pointer.to(new float[N]), 4 * N));
+        CUDA_ERROR_INVALID_VALUE, JCudaDriver.cuMemcpyHtoD(x, Pointer.to(new float[N]), 4 * N));
     assertMisuse("memory of another device");
     ok(JCudaDriver.cuCtxEnablePeerAccess(context, 0));
     ok(fill(x, 3, null));
@@ -484,8 +480,7 @@ class FakeDriverTest {
 
   @Test
   void whatIsNotEmulatedIsRefusedAndNoted() {
-    assertEquals(
-        CUDA_ERROR_NOT_SUPPORTED, JCudaDriver.cuMemAllocManaged(new CUdeviceptr(), 4, 1));
+    assertEquals(CUDA_ERROR_NOT_SUPPORTED, JCudaDriver.cuMemAllocManaged(new CUdeviceptr(), 4, 1));
     assertMisuse("[unexpected] cuMemAllocManaged is not emulated");
   }
 
