@@ -31,12 +31,12 @@ struct Describe<F> {
   static void apply(void **parameters, std::index_sequence<I...>) {
     F(*static_cast<P *>(parameters[I])...);
   }
-  static void call(Context *current, void **parameters) {
-    context = current;
+  static void enter(Context *current) { context = current; }
+  static void call(void **parameters) {
     apply(parameters, std::index_sequence_for<P...>{});
   }
   static constexpr Kernel as(const char *name) {
-    return {name, call, sizeof...(P), sizes, pointers};
+    return {name, enter, call, sizeof...(P), sizes, pointers};
   }
 };
 

@@ -72,6 +72,15 @@ struct Fibre {
   }
 };
 
+/* Where a fault in a kernel on this OS thread goes; initial-exec, so that a handler may read it. */
+struct Recovery {
+  sigjmp_buf jump;
+  void *address;
+};
+__attribute__((tls_model("initial-exec"))) thread_local Recovery *recovery;
+/* Whether the thread is in a kernel, and so holds no lock of the C library. */
+__attribute__((tls_model("initial-exec"))) thread_local volatile sig_atomic_t inKernel;
+
 enum class Waiting { NOTHING, BLOCK, WARP };
 
 /* A thread of the block that has begun and not ended. */
@@ -97,6 +106,7 @@ class BlockRunner {
   void place(int thread);
   void runThreads();
   void park(Waiting waiting);
+  void resume();
   bool ready(const Parked &parked) const;
   void releaseBarriers();
   Fibre *newFibre();
@@ -148,6 +158,7 @@ void BlockRunner::begin(const Launch &launch, uint3 block) {
   started = ended = atBlock = 0;
   resumed = nullptr;
   parked.clear();
+  parked.reserve(size_t(threads)); /* a fibre must not allocate: see onAbandon */
   usedFibres = 0;
   atWarp.assign(warps, 0);
   endedInWarp.assign(warps, 0);
@@ -170,7 +181,7 @@ void BlockRunner::runThreads() {
   while (started < threads) {
     place(reversed ? threads - 1 - started : started);
     started++;
-    kernel->call(&context, parameters);
+    kernel->call(parameters);
     ended++;
     endedInWarp[size_t(running / WARP)]++;
     if (resumed != nullptr) {
@@ -197,6 +208,12 @@ void BlockRunner::park(Waiting waiting) {
     parked.push_back({running, fibre, waiting, generation});
   }
   fakeSwitchStack(&fibre->stack, scheduler);
+}
+
+void BlockRunner::resume() {
+  inKernel = 1;
+  fakeSwitchStack(&scheduler, fibre->stack);
+  inKernel = 0;
 }
 
 bool BlockRunner::ready(const Parked &p) const {
@@ -231,10 +248,11 @@ bool BlockRunner::run(const Launch &launch, uint3 block, void **values, bool bac
   parameters = values;
   reversed = backwards;
   begin(launch, block);
+  kernel->enter(&context);
   while (started < threads) {
     fibre = newFibre();
     fibre->start(entry);
-    fakeSwitchStack(&scheduler, fibre->stack);
+    resume();
   }
   while (ended < threads) {
     releaseBarriers();
@@ -248,7 +266,7 @@ bool BlockRunner::run(const Launch &launch, uint3 block, void **values, bool bac
       fibre = p.fibre;
       place(p.thread);
       endedFibre = false;
-      fakeSwitchStack(&scheduler, fibre->stack);
+      resume();
       if (endedFibre) {
         p.waiting = Waiting::NOTHING;
       }
@@ -282,13 +300,6 @@ struct Job {
   }
 };
 
-/* Where a fault on this OS thread goes; initial-exec, so that a handler may read it. */
-struct Recovery {
-  sigjmp_buf jump;
-  void *address;
-};
-__attribute__((tls_model("initial-exec"))) thread_local Recovery *recovery;
-
 constexpr int FAULT = 1;
 constexpr int ABANDON = 2;
 
@@ -297,7 +308,8 @@ struct sigaction previousHandlers[2];
 int abandonSignal() { return SIGRTMIN + 7; }
 
 void onFault(int signal, siginfo_t *info, void *registers) {
-  if (recovery != nullptr) {
+  if (inKernel) {
+    inKernel = 0;
     recovery->address = info->si_addr;
     siglongjmp(recovery->jump, FAULT);
   }
@@ -312,7 +324,8 @@ void onFault(int signal, siginfo_t *info, void *registers) {
 }
 
 void onAbandon(int) {
-  if (recovery != nullptr) {
+  if (inKernel) {
+    inKernel = 0;
     siglongjmp(recovery->jump, ABANDON);
   }
 }
@@ -374,16 +387,14 @@ class Worker {
 
   void serve(Job *mine) {
     Recovery here = {};
+    recovery = &here;
     std::string message;
     int status = CUDA_SUCCESS;
     switch (sigsetjmp(here.jump, 1)) {
       case 0:
-        recovery = &here;
         status = runBlocks(mine, message);
-        recovery = nullptr;
         break;
       case FAULT: {
-        recovery = nullptr;
         const uint3 thread = runner.place().thread, block = runner.place().block;
         char text[300];
         snprintf(text, sizeof text, "%s: block (%u, %u, %u), thread (%u, %u, %u): access to %s",
@@ -394,7 +405,6 @@ class Worker {
         break;
       }
       default:
-        recovery = nullptr;
         message = std::string(mine->launch->kernel->name) + ": abandoned, its blocks did not end";
         status = CUDA_ERROR_LAUNCH_TIMEOUT;
     }

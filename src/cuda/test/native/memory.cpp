@@ -12,6 +12,7 @@ namespace fake {
 namespace {
 
 constexpr size_t PAGE = 4096;
+constexpr size_t GUARD = size_t(64) << 20; /* on both sides: addresses cost nothing */
 constexpr size_t ALIGNMENT = 256;
 /* How many freed allocations keep their addresses, so that a late access faults. */
 constexpr size_t QUARANTINE = 512;
@@ -25,12 +26,12 @@ struct Allocation {
 
   /* The padding, on both sides, must be as it was filled: else something was written beyond. */
   bool intact() const {
-    for (const char *p = mapping + PAGE; p < data; p++) {
+    for (const char *p = mapping + GUARD; p < data; p++) {
       if (*p != char(0xFF)) {
         return false;
       }
     }
-    for (const char *p = data + size; p < mapping + mapped - PAGE; p++) {
+    for (const char *p = data + size; p < mapping + mapped - GUARD; p++) {
       if (*p != char(0xFF)) {
         return false;
       }
@@ -58,12 +59,13 @@ const Allocation *find(const std::map<char *, Allocation> &all, const void *addr
 bool map(size_t bytes, Context *context, Allocation &result) {
   const size_t padded = roundUp(bytes, ALIGNMENT);
   const size_t pages = roundUp(padded, PAGE);
-  const size_t mapped = pages + 2 * PAGE;
-  void *mapping = mmap(nullptr, mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const size_t mapped = pages + 2 * GUARD;
+  const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  void *mapping = mmap(nullptr, mapped, PROT_NONE, flags, -1, 0);
   if (mapping == MAP_FAILED) {
     return false;
   }
-  char *first = static_cast<char *>(mapping) + PAGE;
+  char *first = static_cast<char *>(mapping) + GUARD;
   if (mprotect(first, pages, PROT_READ | PROT_WRITE) != 0) {
     munmap(mapping, mapped);
     return false;
@@ -75,7 +77,8 @@ bool map(size_t bytes, Context *context, Allocation &result) {
 
 /* Gives the memory back, but not yet the addresses. */
 void retire(const Allocation &old) {
-  mmap(old.mapping, old.mapped, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  mmap(old.mapping, old.mapped, PROT_NONE,
+       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
   freed.push_back(old);
   if (freed.size() > QUARANTINE) {
     munmap(freed.front().mapping, freed.front().mapped);

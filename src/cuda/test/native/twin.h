@@ -25,7 +25,8 @@ struct Context {
 /* A kernel, as the table of its module lists it. */
 struct Kernel {
   const char *name;
-  void (*call)(Context *, void **parameters);
+  void (*enter)(Context *); /* before the first call on an OS thread with this context */
+  void (*call)(void **parameters);
   size_t count;
   const size_t *sizes;
   const bool *pointers;

@@ -1,5 +1,6 @@
 package io.deltarule.cuda;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.fail;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
@@ -169,8 +170,7 @@ final class FakeDriver {
     builder.environment().put("JAVA_HOME", jdk.toString());
     try {
       Process process = builder.start();
-      String output =
-          new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+      String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
       if (process.waitFor() != 0) {
         fail("test/native/build failed:\n" + output);
       }
@@ -189,8 +189,11 @@ final class FakeDriver {
 
   /** The jars with the natives of JCuda and JCublas. */
   private static List<String> natives() {
-    return Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
-        .filter(path -> path.matches(".*j(cuda|cublas)-natives-.*-linux-x86_64\\.jar"))
-        .collect(Collectors.toList());
+    List<String> jars =
+        Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
+            .filter(path -> path.matches(".*j(cuda|cublas)-natives-.*-linux-x86_64\\.jar"))
+            .collect(Collectors.toList());
+    assertEquals(2, jars.size(), () -> "natives on the class path: " + jars);
+    return jars;
   }
 }
