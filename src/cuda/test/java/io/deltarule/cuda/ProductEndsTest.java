@@ -69,30 +69,104 @@ class ProductEndsTest {
       int keep = f.savesInput() ? 1 : 0;
       int number = f.ordinal();
       product(
-          runner, "gemm_forward", m, n, K, number, keep, block, (long) left, block,
-          (long) rightTransposed, block, (long) bias, block, (long) z, block, (long) a);
+          runner,
+          "gemm_forward",
+          m,
+          n,
+          K,
+          number,
+          keep,
+          block,
+          (long) left,
+          block,
+          (long) rightTransposed,
+          block,
+          (long) bias,
+          block,
+          (long) z,
+          block,
+          (long) a);
       long saved = keep == 1 ? z : a;
       product(
-          runner, "gemm_propagate", m, n, K, number, block, (long) left, block, (long) right,
-          block, saved, block, (long) e);
+          runner,
+          "gemm_propagate",
+          m,
+          n,
+          K,
+          number,
+          block,
+          (long) left,
+          block,
+          (long) right,
+          block,
+          saved,
+          block,
+          (long) e);
 
       multiply(runner, m, n, leftTransposed, right, keep == 1 ? zOfTwo : aOfTwo);
       runner.launch(
-          runner.kernel("bias_activation", "bias_activation"), ceil(m, 8), ceil(n, 128), 32, 8,
-          m, n, number, keep, block, (long) bias, block, (long) (keep == 1 ? zOfTwo : aOfTwo),
-          block, (long) aOfTwo, runner.from(halves), 0L);
+          runner.kernel("bias_activation", "bias_activation"),
+          ceil(m, 8),
+          ceil(n, 128),
+          32,
+          8,
+          m,
+          n,
+          number,
+          keep,
+          block,
+          (long) bias,
+          block,
+          (long) (keep == 1 ? zOfTwo : aOfTwo),
+          block,
+          (long) aOfTwo,
+          runner.from(halves),
+          0L);
       multiply(runner, m, n, leftTransposed, right, masked);
       runner.launch(
-          runner.kernel("bias_activation", "mask"), ceil(size, 4 * 256), 1, 256, 1,
-          (long) size, number, block, saved, block, (long) masked, new CUdeviceptr(), 0L);
+          runner.kernel("bias_activation", "mask"),
+          ceil(size, 4 * 256),
+          1,
+          256,
+          1,
+          (long) size,
+          number,
+          block,
+          saved,
+          block,
+          (long) masked,
+          new CUdeviceptr(),
+          0L);
       runner.launch(
-          runner.kernel("column_sums", "column_sums"), ceil(n, 32), chunks, 32, 8,
-          m, n, block, (long) masked, block, (long) sums);
+          runner.kernel("column_sums", "column_sums"),
+          ceil(n, 32),
+          chunks,
+          32,
+          8,
+          m,
+          n,
+          block,
+          (long) masked,
+          block,
+          (long) sums);
       multiply(runner, m, n, leftTransposed, right, product);
       runner.launch(
-          runner.kernel("mask_column_sums", "mask_column_sums"), ceil(n, 32), chunks, 32, 8,
-          m, n, number, block, saved, block, (long) product, runner.from(halves), (long) size,
-          block, (long) sumsOfOne);
+          runner.kernel("mask_column_sums", "mask_column_sums"),
+          ceil(n, 32),
+          chunks,
+          32,
+          8,
+          m,
+          n,
+          number,
+          block,
+          saved,
+          block,
+          (long) product,
+          runner.from(halves),
+          (long) size,
+          block,
+          (long) sumsOfOne);
 
       float[] results = runner.read();
       assertSame(results, a, aOfTwo, size);
@@ -117,8 +191,7 @@ class ProductEndsTest {
   private static void product(KernelRunner runner, String name, Object... arguments) {
     int m = (Integer) arguments[0];
     int n = (Integer) arguments[1];
-    runner.launch(
-        runner.kernel("gemm_narrow", name), ceil(n, 32), ceil(m, 16), 32, 8, arguments);
+    runner.launch(runner.kernel("gemm_narrow", name), ceil(n, 32), ceil(m, 16), 32, 8, arguments);
   }
 
   /** The product alone, as a gradient of the transposed left factor. */
@@ -126,8 +199,17 @@ class ProductEndsTest {
       KernelRunner runner, int m, int n, int leftTransposed, int right, int result) {
     CUdeviceptr block = runner.block();
     product(
-        runner, "gemm_gradient", m, n, K, block, (long) leftTransposed, block, (long) right,
-        block, (long) result);
+        runner,
+        "gemm_gradient",
+        m,
+        n,
+        K,
+        block,
+        (long) leftTransposed,
+        block,
+        (long) right,
+        block,
+        (long) result);
   }
 
   private static void assertSame(float[] results, int expected, int actual, int size) {

@@ -223,7 +223,8 @@ class StackStepTest {
       words[6] = lossGroups();
       words[7] = m;
       int[] addresses = {
-        inputs, targets, rows, at, 0, x, y, losses, partial, theta, gradient, state, schedule, barrier
+        inputs, targets, rows, at, 0, x, y, losses, partial, theta, gradient, state, schedule,
+        barrier
       };
       for (int i = 0; i < addresses.length; i++) {
         words[8 + i] = address + 4L * addresses[i];
@@ -314,8 +315,7 @@ class StackStepTest {
         }
       }
       update();
-      runner.launch(
-          runner.kernel("cursor", "cursor_advance"), 1, 1, 1, 1, runner.from(memory.at));
+      runner.launch(runner.kernel("cursor", "cursor_advance"), 1, 1, 1, 1, runner.from(memory.at));
     }
 
     private void gather(int data, int n, int batch) {
@@ -338,12 +338,7 @@ class StackStepTest {
 
     private void product(String name, int rows, int columns, Object... arguments) {
       runner.launch(
-          runner.kernel("gemm_wide", name),
-          ceil(columns, 128),
-          ceil(rows, 128),
-          16,
-          16,
-          arguments);
+          runner.kernel("gemm_wide", name), ceil(columns, 128), ceil(rows, 128), 16, 16, arguments);
     }
 
     private void outputError() {
@@ -426,12 +421,7 @@ class StackStepTest {
         arguments.addAll(List.of(adam.beta1(), adam.beta2(), adam.epsilon()));
       }
       runner.launch(
-          runner.kernel("update", name),
-          ceil(memory.p, WG * 4),
-          1,
-          WG,
-          1,
-          arguments.toArray());
+          runner.kernel("update", name), ceil(memory.p, WG * 4), 1, WG, 1, arguments.toArray());
     }
   }
 }
