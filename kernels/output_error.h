@@ -83,7 +83,7 @@ DEVICE float softmax_errors(int group, int groups, int m, int n, GLOBAL const fl
 /* The end of each: its work-item's share of the loss becomes the group's. */
 DEVICE void add_loss(int group, int groups, float loss, LOCAL_PTR float *shared,
                      GLOBAL float *partial, GLOBAL float *result) {
-  const float sum = lanes_sum(loss, WG, shared);
+  const float sum = group_sum(loss, shared);
   if (group_item() == 0) {
     if (groups == 1) {
       *result = sum;
@@ -100,7 +100,7 @@ DEVICE void add_partial_losses(int groups, GLOBAL const float *partial, LOCAL_PT
   for (int i = group_item(); i < groups; i += WG) {
     loss += partial[i];
   }
-  const float sum = lanes_sum(loss, WG, shared);
+  const float sum = group_sum(loss, shared);
   if (group_item() == 0) {
     *result = sum;
   }

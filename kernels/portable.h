@@ -1,10 +1,10 @@
 /*
  * One dialect for OpenCL C 1.2 and CUDA C++; the kernels are written in it.
  *
- *   KERNEL(X, Y) void name(...)   a kernel for groups of exactly X by Y work-items. Every kernel is
- *                                 spelled out like this, on one line and none is made by a macro, so
+ *   KERNEL(X, Y) void name(...)   a kernel for groups of exactly X by Y work-items. Each is spelled
+ *                                 out like this, on one line and none is made by a macro, so that
  *                                 grep -o 'KERNEL(.*) void [a-z0-9_]*' lists them all.
- *   GROUP(d), ITEM(d)             the place of the group in the launch, of the work-item in its group
+ *   GROUP(d), ITEM(d)             the place of the group in the launch, of the item in its group
  *   GROUPS(d), ITEMS(d)           how many there are
  *   LOCAL                         declares memory of the group, at the top of a kernel only
  *   LOCAL_PTR                     a parameter that points to it
@@ -211,6 +211,11 @@ DEVICE float lanes_max(float value, int lanes, LOCAL_PTR float *shared) {
   const float max = shared[item - lane];
   BARRIER();
   return max;
+}
+
+/* The sum of one number of each of the WG work-items of the group. */
+DEVICE float group_sum(float value, LOCAL_PTR float *shared) {
+  return lanes_sum(value, WG, shared);
 }
 
 #endif

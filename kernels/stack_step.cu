@@ -33,9 +33,9 @@
  *   12  0                                W, b, dW, db, saved, A, D
  *                                    36  layer 2, and so on
  *
- * Layer l has k = n(l-1), n = n(l), W, dW [n x k], b, db [n], saved, A, D [m x n]. f is the number in
- * activation.h, IDENTITY for layer L. Where Z is not kept, saved is A. W and b lie in theta, dW and
- * db in the gradient.
+ * Layer l has k = n(l-1), n = n(l), W, dW [n x k], b, db [n], saved, A, D [m x n]. f is its number
+ * in activation.h, IDENTITY for layer L. Where Z is not kept, saved is A. W and b lie in theta, dW
+ * and db in the gradient.
  *
  * Launch: cooperative, in groups of GX by GY = WG work-items, without dynamic shared memory. Of the
  * groups there may be any number that is resident at once; worth having are as many as there is
@@ -47,10 +47,10 @@
  * but 1 where m p <= 20,000 (2L + 2): there the barriers of a grid would cost more than they bring.
  *
  * Separate launches are some 4L + 4, with nothing for most of the card to do: 30-64-32-1 with m = 32
- * is 0.4 million multiplications and 16 KB of parameters, 28-300^5-1 with m = 100 is 111 million and
- * 1.5 MB, which stays in the second-level cache. What counts is the way from one phase to the next:
- * 2L + 2 barriers, about a microsecond each over a grid (estimated) and far less in one group.
- * dW, db and D(l-1) need D(l) alone and share a phase.
+ * is 0.4 million multiplications and 16 KB of parameters, 28-300-300-300-300-300-1 with m = 100 is
+ * 110 million and 1.5 MB, which stays in the second-level cache. What counts is the way from one
+ * phase to the next: 2L + 2 barriers, about a microsecond each over a grid (estimated) and far less
+ * in one group. dW, db and D(l-1) need D(l) alone and share a phase.
  */
 #include "column_sums.h"
 #include "gather.h"

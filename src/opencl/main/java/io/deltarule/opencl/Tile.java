@@ -66,7 +66,8 @@ record Tile(int gx, int gy, int tm, int nv, int vw, int bk, boolean stageA, bool
   }
 
   long localBytes() {
-    return 4L * (stageA ? bk * (rows() + pad()) : vw) + 4L * (stageB ? bk * (columns() + pad()) : vw);
+    return 4L * (stageA ? bk * (rows() + pad()) : vw)
+        + 4L * (stageB ? bk * (columns() + pad()) : vw);
   }
 
   boolean fits(Device device) {
