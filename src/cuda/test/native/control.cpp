@@ -93,6 +93,7 @@ NATIVE(void, reset)(JNIEnv *, jclass) {
   calls.clear();
   injections.clear();
   messages.clear();
+  cublasHandles = 0;
 }
 
 NATIVE(void, configure)(JNIEnv *, jclass, jint devices, jint computeCapability, jint driverVersion,

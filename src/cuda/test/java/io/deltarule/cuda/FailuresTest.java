@@ -31,7 +31,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Every call of the driver and of cuBLAS fails once: each time one named exception, no leak. */
 class FailuresTest {
   private static final int FAILED = 999; // CUDA_ERROR_UNKNOWN
-  private static final int MOST_TIMES = 40; // failures of one function, spread over its calls
+  private static final int MOST_TIMES = 12; // failures of one function, spread over its calls
 
   /** What frees something: its failure is logged, and what it did not free stays. */
   private static final Set<String> RELEASES =
@@ -92,13 +92,16 @@ class FailuresTest {
     assertTrue(counts.size() > 30, counts.toString());
     for (Map.Entry<String, Integer> entry : counts.entrySet()) {
       int stride = Math.max(1, entry.getValue() / MOST_TIMES);
-      for (int nth = 1; nth <= entry.getValue(); nth += stride) {
-        fail(entry.getKey(), nth, precision, rule);
+      int nth = 1;
+      while (nth <= entry.getValue() && fails(entry.getKey(), nth, precision, rule)) {
+        nth += stride;
       }
+      assertTrue(nth > 1, entry.getKey() + " was not called");
     }
   }
 
-  private static void fail(String call, int nth, Precision precision, Products.Rule rule) {
+  /** Whether there was such a call: how often the trainer waits depends on the time. */
+  private static boolean fails(String call, int nth, Precision precision, Products.Rule rule) {
     FakeDriver.reset();
     FakeDriver.failNext(call, nth, FAILED);
     String place = call + ", call " + nth;
@@ -108,10 +111,13 @@ class FailuresTest {
     } catch (EngineException e) {
       thrown = e;
     }
-    assertEquals(0, FakeDriver.pendingFailures(), place + " did not happen");
+    if (FakeDriver.pendingFailures() > 0) {
+      assertEquals(null, thrown, place);
+      return false;
+    }
     if (RELEASES.contains(call)) {
       assertEquals(null, thrown, place);
-      return;
+      return true;
     }
     // A failure while closing is only logged: there the call waits before something is freed.
     if (thrown != null) {
@@ -124,5 +130,6 @@ class FailuresTest {
     }
     assertEquals(Map.of(), FakeDriver.liveObjects(), place);
     assertEquals(List.of(), FakeDriver.messages(), place);
+    return true;
   }
 }
