@@ -54,7 +54,7 @@ class FailuresTest {
   @BeforeEach
   @AfterEach
   void reset() {
-    FakeDriver.reset();
+    FakeCard.reset();
   }
 
   static Stream<Arguments> engines() {
@@ -102,7 +102,7 @@ class FailuresTest {
 
   /** Whether there was such a call: how often the trainer waits depends on the time. */
   private static boolean fails(String call, int nth, Precision precision, Products.Rule rule) {
-    FakeDriver.reset();
+    FakeCard.reset();
     FakeDriver.failNext(call, nth, FAILED);
     String place = call + ", call " + nth;
     EngineException thrown = null;
