@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from case import Case, options, report
 
-MATMUL = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "highest"}
+MATMUL = {"fp32": "highest", "tf32": "tensorfloat32", "bf16": "default"}
 
 
 def loss(parameters, x, y, dtype):
