@@ -223,8 +223,7 @@ final class ComparisonBenchmark implements Callable<Integer> {
                       engine.gather(targets, lists, cursor, y);
                       pass.forward(x);
                       pass.backward(x, y, losses, cursor);
-                      engine.update(
-                          rule, stack.theta(), stack.gradient(), state, schedule, cursor);
+                      engine.update(rule, stack.theta(), stack.gradient(), state, schedule, cursor);
                       engine.advance(cursor);
                     }));
       } catch (RuntimeException e) {
