@@ -70,9 +70,7 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
       releases.add(equations::close);
       plan =
           new Plan(
-              equations,
-              products,
-              new FusedStep(launcher, kernels, products, timeline, device));
+              equations, products, new FusedStep(launcher, kernels, products, timeline, device));
       workspace = new Workspace(memory, false);
       releases.add(workspace::close);
     } catch (RuntimeException e) {
@@ -123,8 +121,7 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
   protected void launchSet(StepCursor<CudaBlock> cursor, int position) {
     context.makeCurrent();
     timeline.use(cursor.block());
-    Cuda.check(
-        cuMemsetD32Async(cursor.block().address(), position, 1, stream), "cuMemsetD32Async");
+    Cuda.check(cuMemsetD32Async(cursor.block().address(), position, 1, stream), "cuMemsetD32Async");
   }
 
   // The equations.
@@ -182,10 +179,7 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
 
   @Override
   protected void launchGradients(
-      Operand<CudaBlock> d,
-      Operand<CudaBlock> a,
-      Operand<CudaBlock> dw,
-      Operand<CudaBlock> db) {
+      Operand<CudaBlock> d, Operand<CudaBlock> a, Operand<CudaBlock> dw, Operand<CudaBlock> db) {
     submit(new Op.Gradients(d, a, dw, db));
   }
 

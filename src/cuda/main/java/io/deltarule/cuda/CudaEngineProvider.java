@@ -67,8 +67,7 @@ public final class CudaEngineProvider implements EngineProvider {
     }
   }
 
-  private static void requirePrecision(
-      Precision precision, Device device, CublasSearch cublas) {
+  private static void requirePrecision(Precision precision, Device device, CublasSearch cublas) {
     if (precision == Precision.FP32) {
       return;
     }

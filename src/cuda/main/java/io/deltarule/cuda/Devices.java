@@ -80,8 +80,7 @@ record Devices(List<Device> all, String reason, String remedy) {
     return device.driver() < Device.OLDEST_DRIVER
         ? none(
             "the NVIDIA driver serves CUDA %s, and %s is needed"
-                .formatted(
-                    Device.version(device.driver()), Device.version(Device.OLDEST_DRIVER)),
+                .formatted(Device.version(device.driver()), Device.version(Device.OLDEST_DRIVER)),
             "update the driver to version 520 or newer")
         : none(
             device + " is too old: the kernels need compute capability 7.5 (Turing)",

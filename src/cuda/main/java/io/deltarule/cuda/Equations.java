@@ -3,7 +3,6 @@ package io.deltarule.cuda;
 import static jcuda.driver.JCudaDriver.cuMemcpyDtoDAsync;
 
 import io.deltarule.engine.UpdateRule;
-import io.deltarule.engine.spi.Operand;
 import jcuda.driver.CUstream;
 
 /** The launches of each equation. */
@@ -155,11 +154,7 @@ final class Equations implements AutoCloseable {
     if (rule instanceof UpdateRule.Momentum momentum) {
       launcher.matrix(op.state()).number(momentum.momentum());
     } else if (rule instanceof UpdateRule.Adam adam) {
-      launcher
-          .matrix(op.state())
-          .number(adam.beta1())
-          .number(adam.beta2())
-          .number(adam.epsilon());
+      launcher.matrix(op.state()).number(adam.beta1()).number(adam.beta2()).number(adam.epsilon());
     }
     launcher.blocks(Kernels.blocksOfVectors(op.theta().size()), 1);
   }

@@ -189,7 +189,8 @@ final class FusedStep {
 
     /** Finds the roles; null if the calls are anything else than a training step. */
     static Step of(List<Op> ops) {
-      int count = (ops.size() - 4) / 3; // 2 gathers, L forward, 1 error, L - 1 propagate, L gradients
+      int count =
+          (ops.size() - 4) / 3; // 2 gathers, L forward, 1 error, L - 1 propagate, L gradients
       if (count < 1
           || ops.size() != 3 * count + 4
           || !(ops.get(0) instanceof Op.Gather inputs)
@@ -266,8 +267,7 @@ final class FusedStep {
         }
         results.add(layer.gradients.d());
       }
-      List<Operand<CudaBlock>> read =
-          List.of(inputs.data(), targets.data(), update.schedule());
+      List<Operand<CudaBlock>> read = List.of(inputs.data(), targets.data(), update.schedule());
       for (int i = 0; i < results.size(); i++) {
         if (results.subList(i + 1, results.size()).stream().anyMatch(results.get(i)::overlaps)
             || read.stream().anyMatch(results.get(i)::overlaps)) {

@@ -86,8 +86,7 @@ final class Products {
       return;
     }
     Operand<CudaBlock> z = keep ? op.saved() : op.a();
-    cublas.forward(
-        precision, factor(op.x(), halves), factor(op.w(), halves), result(z), m, n, k);
+    cublas.forward(precision, factor(op.x(), halves), factor(op.w(), halves), result(z), m, n, k);
     Address half = halves.toWrite(op.a());
     launcher
         .begin(kernels.biasActivation())
@@ -113,13 +112,7 @@ final class Products {
     Halves halves = workspace.halves();
     if (op.e().size() > 0 && !own(m, n, k)) {
       cublas.propagate(
-          precision,
-          factor(op.d(), halves),
-          factor(op.w(), halves),
-          result(op.e()),
-          m,
-          n,
-          k);
+          precision, factor(op.d(), halves), factor(op.w(), halves), result(op.e()), m, n, k);
       if (db == null) {
         mask(op, halves);
       } else {
@@ -220,13 +213,7 @@ final class Products {
       tile.blocks(launcher, m, n);
     } else if (op.dw().size() > 0) {
       cublas.gradient(
-          precision,
-          factor(op.d(), halves),
-          factor(op.a(), halves),
-          result(op.dw()),
-          m,
-          n,
-          k);
+          precision, factor(op.d(), halves), factor(op.a(), halves), result(op.dw()), m, n, k);
     }
     halves.written(op.dw(), false);
   }

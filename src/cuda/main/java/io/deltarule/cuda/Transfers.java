@@ -81,8 +81,7 @@ final class Transfers implements AutoCloseable {
   }
 
   void write(CudaBlock to, int[] values) {
-    write(
-        to, 0, values.length, (slot, from, count) -> slot.asIntBuffer().put(values, from, count));
+    write(to, 0, values.length, (slot, from, count) -> slot.asIntBuffer().put(values, from, count));
   }
 
   private void write(CudaBlock to, long offset, int length, Filler filler) {

@@ -4,9 +4,11 @@ import io.deltarule.engine.Engine;
 import io.deltarule.engine.EngineContract;
 import io.deltarule.engine.EngineOptions;
 import io.deltarule.engine.Precision;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.extension.ExtendWith;
 
 /** The contract in tf32, with all products on cuBLAS. */
+@Tag("kernels")
 @ExtendWith(FakeCard.class)
 class FakeDriverTf32ContractTest extends EngineContract {
 

@@ -8,11 +8,13 @@ import java.util.Arrays;
 import java.util.Random;
 import java.util.stream.Stream;
 import jcuda.driver.CUdeviceptr;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** What follows a product of cuBLAS gives the bits of the products that have it fused. */
+@Tag("kernels")
 class ProductEndsTest {
   private static final int K = 5;
 

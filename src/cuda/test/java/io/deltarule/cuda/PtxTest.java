@@ -21,10 +21,12 @@ import jcuda.nvptxcompiler.JNvPTXCompiler;
 import jcuda.nvptxcompiler.nvPTXCompileResult;
 import jcuda.nvptxcompiler.nvPTXCompilerHandle;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The committed PTX comes from the committed sources, and every card's assembler takes it. */
+@Tag("kernels")
 class PtxTest {
   private static final Path FOLDER = Path.of("main/resources/io/deltarule/cuda/ptx");
   private static final Path KERNELS = Path.of("../../kernels");

@@ -14,10 +14,12 @@ import java.util.Random;
 import java.util.stream.Stream;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUfunction;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The step in one launch leaves every buffer as the separate kernels do, bit for bit. */
+@Tag("kernels")
 class StackStepTest {
   private static final int SAMPLES = 7;
   private static final int STEPS = 3;
