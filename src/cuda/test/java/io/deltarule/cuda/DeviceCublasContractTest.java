@@ -7,9 +7,11 @@ import io.deltarule.engine.EngineContract;
 import io.deltarule.engine.EngineOptions;
 import io.deltarule.engine.Precision;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /** The contract on the card of this machine, with all products on its cuBLAS. */
 @EnabledIfSystemProperty(named = "deltarule.cuda.device", matches = "true")
+@ExtendWith(CardInUse.class)
 class DeviceCublasContractTest extends EngineContract {
 
   @Override
