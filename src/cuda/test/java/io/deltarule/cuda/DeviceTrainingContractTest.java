@@ -13,6 +13,6 @@ class DeviceTrainingContractTest extends TrainingContract {
 
   @Override
   protected Engine open(EngineOptions options) {
-    return new CudaEngineProvider().open(options);
+    return new CudaEngineProvider().open(options.withThreads(0));
   }
 }
