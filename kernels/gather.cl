@@ -4,16 +4,13 @@
  *
  * Launch: one work-item for each element of X, groups of WG.
  */
-#include "portable.h"
+#include "gather.h"
 
 KERNEL(WG, 1) void gather(int m, int n, int length, GLOBAL const float *RESTRICT data, INDEX atData,
     GLOBAL const int *RESTRICT rows, GLOBAL const int *RESTRICT at,
     GLOBAL float *RESTRICT x, INDEX atX) {
   const INDEX element = (INDEX)GROUP(0) * WG + ITEM(0);
   if (element < (INDEX)m * n) {
-    const int i = (int)(element / n);
-    const int j = (int)(element - (INDEX)i * n);
-    const INDEX row = rows[(INDEX)at[0] * length + i];
-    x[atX + element + PLANT_OOB] = data[atData + row * n + j];
+    x[atX + element + PLANT_OOB] = gathered(element, n, length, data + atData, rows, at[0]);
   }
 }

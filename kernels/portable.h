@@ -1,16 +1,20 @@
 /*
  * One dialect for OpenCL C 1.2 and CUDA C++; the kernels are written in it.
  *
- *   KERNEL(X, Y) void name(...)   a kernel for groups of exactly X by Y work-items. Every kernel is
- *                                 spelled out like this, on one line and none is made by a macro, so
- *                                 grep -o 'KERNEL(.*) void [a-z_]*' lists them all.
- *   GROUP(d), ITEM(d)             the place of the group in the launch, of the work-item in its group
+ *   KERNEL(X, Y) void name(...)   a kernel for groups of exactly X by Y work-items. Each is spelled
+ *                                 out like this, on one line and none is made by a macro, so that
+ *                                 grep -o 'KERNEL(.*) void [a-z0-9_]*' lists them all.
+ *   GROUP(d), ITEM(d)             the place of the group in the launch, of the item in its group
+ *   GROUPS(d), ITEMS(d)           how many there are
  *   LOCAL                         declares memory of the group, at the top of a kernel only
  *   LOCAL_PTR                     a parameter that points to it
  *   INDEX                         64 bits everywhere: matrices are offsets into large buffers
  *   VEC                           VW floats; LOAD and STORE need no alignment
+ *   READ, WRITE                   the same in global memory: one access where the address allows it
  *
- * There is no double and no atomic; a * b + c may be contracted, otherwise arithmetic is IEEE's.
+ * There is no double and no atomic on floats. OpenCL may contract a * b + c; CUDA is compiled with
+ * -fmad=false, where only MULTIPLY_ADD is contracted: kernels that share a function then give the
+ * same bits. Otherwise arithmetic is IEEE's.
  */
 #ifndef DELTARULE_PORTABLE_H
 #define DELTARULE_PORTABLE_H
@@ -45,9 +49,18 @@
 #define ITEM(d) ((int)get_local_id(d))
 #define GROUP(d) ((int)get_group_id(d))
 #define GROUPS(d) ((int)get_num_groups(d))
+#define ITEMS(d) ((int)get_local_size(d))
 #define UNROLL _Pragma("unroll")
 #define ROLLED _Pragma("unroll 1")
+#define PARTLY_UNROLLED
 typedef long INDEX;
+
+/*
+ * n, as a number that seems to differ between work-items of groups that are size long in y. PoCL
+ * turns a loop that is the same for all of them inside out: then the sums leave their registers at
+ * every step.
+ */
+#define PER_ITEM(n, size) ((n) + (ITEM(1) >= (size)))
 
 #define EXP(x) exp(x)
 #define LOG(x) log(x)
@@ -67,12 +80,15 @@ typedef PASTE(float, VW) VEC;
 #define LOAD(p) PASTE(vload, VW)(0, p)
 #define STORE(v, p) PASTE(vstore, VW)(v, 0, p)
 #endif
+#define READ(p) LOAD(p)
+#define WRITE(v, p) STORE(v, p)
 #define SPLAT(x) ((VEC)(x))
 #define MULTIPLY_ADD(a, v, c) ((VEC)(a) * (v) + (c))
 
 #else /* CUDA C++ */
 
-#define KERNEL(X, Y) extern "C" __global__ __launch_bounds__((X) * (Y))
+/* At least one group at a time: CUDA 12's assembler spills registers to fit in more of them. */
+#define KERNEL(X, Y) extern "C" __global__ __launch_bounds__((X) * (Y), 1)
 #define DEVICE static __device__ __forceinline__
 #define GLOBAL
 #define LOCAL __shared__
@@ -83,8 +99,11 @@ typedef PASTE(float, VW) VEC;
 #define ITEM(d) COMPONENT(threadIdx, d)
 #define GROUP(d) COMPONENT(blockIdx, d)
 #define GROUPS(d) COMPONENT(gridDim, d)
+#define ITEMS(d) COMPONENT(blockDim, d)
 #define UNROLL _Pragma("unroll")
 #define ROLLED _Pragma("unroll 1")
+#define PARTLY_UNROLLED _Pragma("unroll 16")
+#define PER_ITEM(n, size) (n)
 typedef long long INDEX; /* long has 32 bits on Windows */
 
 #define EXP(x) expf(x)
@@ -105,35 +124,98 @@ DEVICE VEC LOAD(const float *p) {
 DEVICE void STORE(VEC v, float *p) {
   UNROLL for (int i = 0; i < VW; i++) p[i] = v.part[i];
 }
+DEVICE VEC READ(const float *p) {
+  return (INDEX)p % sizeof(VEC) == 0 ? *(const VEC *)p : LOAD(p);
+}
+DEVICE void WRITE(VEC v, float *p) {
+  if ((INDEX)p % sizeof(VEC) == 0) {
+    *(VEC *)p = v;
+  } else {
+    STORE(v, p);
+  }
+}
 DEVICE VEC SPLAT(float x) {
   VEC v;
   UNROLL for (int i = 0; i < VW; i++) v.part[i] = x;
   return v;
 }
 DEVICE VEC MULTIPLY_ADD(float a, VEC v, VEC c) {
-  UNROLL for (int i = 0; i < VW; i++) c.part[i] = a * v.part[i] + c.part[i];
+  UNROLL for (int i = 0; i < VW; i++) c.part[i] = fmaf(a, v.part[i], c.part[i]);
   return c;
 }
 
 #endif
 
+/* Up to VW floats, as many as are left; zeros beyond. */
+DEVICE void read_up_to(INDEX left, GLOBAL const float *p, float *part) {
+  if (left >= VW) {
+    STORE(READ(p), part);
+  } else {
+    UNROLL for (int j = 0; j < VW; j++) {
+      part[j] = j < left ? p[j] : 0.0f;
+    }
+  }
+}
+
+DEVICE void write_up_to(INDEX left, const float *part, GLOBAL float *p) {
+  if (left >= VW) {
+    WRITE(LOAD(part), p);
+  } else {
+    UNROLL for (int j = 0; j < VW; j++) {
+      if (j < left) {
+        p[j] = part[j];
+      }
+    }
+  }
+}
+
+/* The place of the work-item in its group, counted along x first. */
+DEVICE int group_item(void) {
+  return ITEM(1) * ITEMS(0) + ITEM(0);
+}
+
 /*
- * The sum of one number of each of the WG work-items, always in the same order. All of them must
- * call it; the result is right in item 0.
+ * The sum of one number of each of so many neighbouring work-items, a power of two up to WG, always
+ * in the same order; each of them gets it. All work-items of the group must call it.
  */
-DEVICE float group_sum(float value, LOCAL_PTR float *shared) {
-  const int item = ITEM(0);
+DEVICE float lanes_sum(float value, int lanes, LOCAL_PTR float *shared) {
+  const int item = group_item();
+  const int lane = item % lanes;
   shared[item] = value;
   BARRIER();
-  for (int step = WG / 2; step > 0; step /= 2) {
-    if (item < step) {
+  for (int step = lanes / 2; step > 0; step /= 2) {
+    if (lane < step) {
       shared[item] += shared[item + step];
     }
 #if !PLANT_RACE
     BARRIER();
 #endif
   }
-  return shared[0];
+  const float sum = shared[item - lane];
+  BARRIER(); /* before shared is written again */
+  return sum;
+}
+
+/* The largest of them likewise; NaN is passed by. */
+DEVICE float lanes_max(float value, int lanes, LOCAL_PTR float *shared) {
+  const int item = group_item();
+  const int lane = item % lanes;
+  shared[item] = value;
+  BARRIER();
+  for (int step = lanes / 2; step > 0; step /= 2) {
+    if (lane < step && shared[item + step] > shared[item]) {
+      shared[item] = shared[item + step];
+    }
+    BARRIER();
+  }
+  const float max = shared[item - lane];
+  BARRIER();
+  return max;
+}
+
+/* The sum of one number of each of the WG work-items of the group. */
+DEVICE float group_sum(float value, LOCAL_PTR float *shared) {
+  return lanes_sum(value, WG, shared);
 }
 
 #endif

@@ -50,6 +50,13 @@ final class ProgressReporter implements TrainingListener, AutoCloseable {
   }
 
   @Override
+  public void streaming(String reason) {
+    clearBar();
+    err.println("the rows stay on the host and are sent batch by batch: " + reason);
+    err.flush();
+  }
+
+  @Override
   public void progress(int epoch, int rows, int ofRows) {
     if (bar != null) {
       bar.stepTo((long) (epoch - 1) * ofRows + rows);
@@ -96,12 +103,19 @@ final class ProgressReporter implements TrainingListener, AutoCloseable {
         : "%d:%02d".formatted(time.toMinutes(), time.toSecondsPart());
   }
 
+  /** What follows begins on a clean line. */
+  private void clearBar() {
+    if (bar != null) {
+      redraw(" ".repeat(COLUMNS - 1) + "\r");
+    }
+  }
+
   @Override
   public void close() {
     if (bar != null) {
       bar.close();
-      redraw(" ".repeat(COLUMNS - 1) + "\r"); // results follow on a clean line
     }
+    clearBar();
     if (!line.isEmpty()) {
       printLine();
     }

@@ -22,6 +22,7 @@ final class StepBenchmark implements AutoCloseable {
   private final Engine engine;
   private final List<AutoCloseable> owned = new ArrayList<>();
   private final List<Phase> phases = new ArrayList<>();
+  private Cursor cursor; // the batch; only the whole step moves it
 
   /**
    * A part of the step.
@@ -80,7 +81,7 @@ final class StepBenchmark implements AutoCloseable {
           rule.scalars(i + 1, 1e-6, decay), 0, scalars, i * UpdateRule.SCALARS, UpdateRule.SCALARS);
     }
     engine.write(schedule, scalars);
-    Cursor cursor = own(engine.allocateCursor("step"));
+    cursor = own(engine.allocateCursor("step"));
 
     Runnable gather =
         () -> {
@@ -105,9 +106,10 @@ final class StepBenchmark implements AutoCloseable {
           pass.forward(x);
           pass.backward(x, y, losses, cursor);
           update.run();
+          engine.advance(cursor);
         });
     // Every phase starts from what the ones before it have computed.
-    phases.forEach(phase -> phase.run().run());
+    phases.forEach(this::run);
   }
 
   private static double weights(Network network, int fromLayer) {
@@ -125,6 +127,13 @@ final class StepBenchmark implements AutoCloseable {
 
   private void add(String name, double operations, Runnable calls) {
     phases.add(new Phase(name, operations, own(engine.record(calls))));
+  }
+
+  private void run(Phase phase) {
+    if (cursor.position() == BATCHES) {
+      engine.set(cursor, 0);
+    }
+    phase.run.run();
   }
 
   List<Phase> phases() {
@@ -145,7 +154,7 @@ final class StepBenchmark implements AutoCloseable {
     long start = System.nanoTime();
     double spent;
     do {
-      phase.run.run();
+      run(phase);
       engine.finish();
       runs++;
       spent = (System.nanoTime() - start) * 1e-9;
@@ -155,7 +164,7 @@ final class StepBenchmark implements AutoCloseable {
     for (int r = 0; r < repeats; r++) {
       long from = System.nanoTime();
       for (int i = 0; i < inner; i++) {
-        phase.run.run();
+        run(phase);
       }
       engine.finish();
       times[r] = (System.nanoTime() - from) * 1e-9 / inner;

@@ -11,6 +11,7 @@ import io.deltarule.model.AtomicFile;
 import io.deltarule.model.Model;
 import io.deltarule.network.Network;
 import io.deltarule.network.Parameters;
+import io.deltarule.training.DataPlacement;
 import io.deltarule.training.Inference;
 import io.deltarule.training.Metrics;
 import io.deltarule.training.Preparation;
@@ -152,6 +153,14 @@ final class TrainCommand implements Callable<Integer> {
       description =
           "Seed of the splits, the initial weights and the order of rows. Default: ${DEFAULT-VALUE}")
   private long seed = 0;
+
+  @Option(
+      names = "--data-on",
+      paramLabel = "auto|device|host",
+      description =
+          "Where the rows lie while training: on the device, or on the host, which sends them batch by "
+              + "batch. auto takes the device if they fit. The model is the same. Default: auto")
+  private DataPlacement placement = TrainingOptions.DEFAULT.placement();
 
   @Option(
       names = "--model",
@@ -304,7 +313,8 @@ final class TrainCommand implements Callable<Integer> {
           schedule,
           weightDecay != null ? weightDecay : optimizer.weightDecay(),
           patience,
-          seed);
+          seed,
+          placement);
     } catch (IllegalArgumentException e) {
       throw unusable(e.getMessage());
     }
@@ -407,6 +417,7 @@ final class TrainCommand implements Callable<Integer> {
     summary.put("seed", seed);
     summary.put("training_rows", prepared.training().rows());
     summary.put("validation_rows", prepared.validation().map(Samples::rows).orElse(0));
+    summary.put("data_on", result.placement().spelling());
     summary.put("epochs", result.epochs().size());
     summary.put("best_epoch", result.bestEpoch());
     summary.put("ending", result.ending().name().toLowerCase(Locale.ROOT));

@@ -7,8 +7,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -65,6 +68,29 @@ class TrainCommandTest {
     train("--seed", 4, "--epochs", 5).done();
     assertNotEquals(one.length, 0);
     assertTrue(!java.util.Arrays.equals(one, Files.readAllBytes(model())));
+  }
+
+  @Test
+  void theSameModelWhereverTheRowsLie() throws IOException {
+    Cli device = train("--epochs", 5, "--json").done();
+    assertEquals("device", device.json().get("data_on"));
+    byte[] expected = Files.readAllBytes(model());
+    Cli host = train("--epochs", 5, "--data-on", "host", "--json").done();
+    assertEquals("host", host.json().get("data_on"));
+    assertArrayEquals(expected, Files.readAllBytes(model()));
+    assertEquals(device.number("train_loss"), host.number("train_loss"));
+    assertEquals(device.number("test_loss"), host.number("test_loss"));
+  }
+
+  @Test
+  void streamingIsSaidInALine() {
+    StringWriter err = new StringWriter();
+    try (ProgressReporter progress = new ProgressReporter(new PrintWriter(err), 1, 1)) {
+      progress.streaming("no room for features");
+    }
+    assertEquals(
+        List.of("the rows stay on the host and are sent batch by batch: no room for features"),
+        err.toString().lines().toList());
   }
 
   @Test

@@ -1,6 +1,7 @@
 package io.deltarule.training;
 
 import io.deltarule.engine.Engine;
+import io.deltarule.engine.EngineMemoryException;
 import io.deltarule.engine.Matrix;
 import io.deltarule.network.Network;
 import io.deltarule.network.Parameters;
@@ -8,39 +9,45 @@ import io.deltarule.network.Parameters;
 /** Forward passes over many samples, batch by batch. */
 public final class Inference {
   /** The most rows of a forward pass. */
-  static final int BATCH = 1024;
+  private static final int BATCH = 1024;
 
   private Inference() {}
 
   /**
-   * The logits of samples.
+   * The logits of samples. The engine holds the parameters and one batch at a time.
    *
    * @param engine that computes
    * @param parameters of the network
    * @param features standardised, [rows x inputs]
    * @return [rows x outputs]
+   * @throws EngineMemoryException if the engine has no room for them
    */
   public static float[] logits(Engine engine, Parameters parameters, float[] features) {
     Network network = parameters.network();
     int rows = features.length / network.inputs();
-    try (Stack stack = new Stack(engine, network);
-        Matrix data = engine.allocate("features", rows, network.inputs())) {
+    int batch = batch(rows);
+    try (Resources resources = new Resources()) {
+      Stack stack = resources.own(new Stack(engine, network));
       stack.write(parameters);
-      engine.write(data, features);
-      return logits(engine, stack, stack.pass(Math.min(rows, BATCH)), data);
+      Features streamed =
+          Features.streamed(engine, resources, "features", features, network.inputs(), batch);
+      return logits(engine, stack, stack.pass(batch), streamed, rows);
     }
   }
 
-  /** The logits of data that lives on the engine, with the stack's present parameters. */
-  static float[] logits(Engine engine, Stack stack, Stack.Pass pass, Matrix data) {
-    int inputs = stack.network().inputs();
+  /** The rows of a forward pass over some samples, at least 1. */
+  static int batch(int rows) {
+    return Math.max(1, Math.min(rows, BATCH));
+  }
+
+  /** The logits of samples, with the stack's present parameters. */
+  static float[] logits(Engine engine, Stack stack, Stack.Pass pass, Features features, int rows) {
     int outputs = stack.network().outputs();
-    float[] logits = new float[Math.toIntExact((long) data.rows() * outputs)];
-    int batch = pass.rows();
-    for (int from = 0; from < data.rows(); from += batch) {
-      int rows = Math.min(batch, data.rows() - from);
-      Matrix z = pass.top(rows).forward(data.slice((long) from * inputs, rows, inputs));
-      float[] part = new float[rows * outputs];
+    float[] logits = new float[Math.toIntExact((long) rows * outputs)];
+    for (int from = 0; from < rows; from += pass.rows()) {
+      int count = Math.min(pass.rows(), rows - from);
+      Matrix z = pass.top(count).forward(features.batch(from, count));
+      float[] part = new float[count * outputs];
       engine.read(z, part);
       System.arraycopy(part, 0, logits, from * outputs, part.length);
     }

@@ -2,40 +2,62 @@ package io.deltarule.training;
 
 import io.deltarule.engine.Engine;
 import io.deltarule.engine.EngineMemory;
+import io.deltarule.engine.UpdateRule;
 import io.deltarule.network.Network;
+import java.util.function.LongUnaryOperator;
+import java.util.stream.LongStream;
 
 /**
  * The memory that training takes on an engine, to say which batch would fit. Counts what {@link
- * Trainer} and {@link Stack} allocate, in floats.
+ * Trainer} and what it is made of allocate, in floats.
  *
  * @param network to be trained
- * @param options how
+ * @param rule with its memory for each parameter
  * @param rows training samples
  * @param validationRows validation samples
  */
-record MemoryNeed(Network network, TrainingOptions options, int rows, int validationRows) {
+record MemoryNeed(Network network, UpdateRule rule, int rows, int validationRows) {
 
   /**
    * What to do about a lack of memory.
    *
-   * @param memory what there is
+   * @param engine that has too little, without what training had allocated
+   * @param batch the rows of a batch that did not fit
+   * @param placement where the data was to lie: {@link DataPlacement#HOST}, or else on the engine
    * @return half a sentence
    */
-  String advice(EngineMemory memory) {
-    int fits = 0; // the largest batch known to fit, and below the smallest known not to
-    int fails = options.batchSize();
-    while (fails - fits > 1) {
-      int middle = fits + (fails - fits) / 2;
-      if (4 * total(middle) <= memory.total() && 4 * largest(middle) <= memory.largest()) {
-        fits = middle;
-      } else {
-        fails = middle;
+  String advice(Engine engine, int batch, DataPlacement placement) {
+    int fits = largestBatch(engine, batch - 1, placement);
+    if (fits > 0) {
+      return "a batch of %d rows would fit".formatted(fits);
+    }
+    int streamed =
+        placement == DataPlacement.HOST ? 0 : largestBatch(engine, batch, DataPlacement.HOST);
+    return streamed > 0
+        ? "with the data on the host a batch of %d rows would fit".formatted(streamed)
+        : ("even with the data on the host training needs %d bytes, and %d in one matrix; "
+                + "take a smaller network")
+            .formatted(
+                4 * least(batch, b -> total(b, DataPlacement.HOST)),
+                4 * least(batch, b -> largest(b, DataPlacement.HOST)));
+  }
+
+  private static long least(int batch, LongUnaryOperator need) {
+    return LongStream.rangeClosed(1, batch).map(need).min().orElseThrow();
+  }
+
+  /** The largest batch of at most so many rows that fits, 0 for none. */
+  private int largestBatch(Engine engine, int most, DataPlacement placement) {
+    EngineMemory memory = engine.memory();
+    long left = memory.total() - engine.allocatedBytes();
+    // No bisection: a smaller batch takes more steps, whose rates and losses lie there too.
+    for (int batch = most; batch > 0; batch--) {
+      if (4 * total(batch, placement) <= left
+          && 4 * largest(batch, placement) <= memory.largest()) {
+        return batch;
       }
     }
-    return fits > 0
-        ? "a batch of " + fits + " rows would fit"
-        : "data and parameters alone need %d bytes; take fewer rows or a smaller network"
-            .formatted(4 * total(0));
+    return 0;
   }
 
   private long parameters() {
@@ -43,29 +65,45 @@ record MemoryNeed(Network network, TrainingOptions options, int rows, int valida
     return network.parameters() + 2L * network.layers() * Engine.ALIGNMENT;
   }
 
-  private long total(int batch) {
-    long blocks = 3 + options.rule().stateRows(); // theta, its gradient, the best epoch's
-    long steps = batch == 0 ? 0 : (rows + batch - 1) / batch;
+  private long total(long batch, DataPlacement placement) {
+    long blocks = 3L + rule.stateRows(); // theta, its gradient, the best epoch's
+    long units = network.outputs() + hidden().sum();
+    long steps = (rows - 1) / batch + 1;
     long sample = (long) network.inputs() + network.outputs();
-    return blocks * parameters()
-        + rows * sample
-        + steps * (batch + 5L) // order, schedule and losses
-        + batch * (sample + 3L * units())
-        + (long) validationRows * network.inputs()
-        + Math.min(validationRows, Inference.BATCH) * 2L * units();
+    long everywhere =
+        blocks * parameters()
+            + steps * 5 // schedule and losses
+            + 1 // cursor
+            + batch * 3 * units
+            + validationBatch() * 2 * units;
+    return placement == DataPlacement.HOST
+        ? everywhere
+            + StreamedBatches.PLACES * batch * sample
+            + validationBatch() * network.inputs()
+        : everywhere
+            + (rows + batch) * sample
+            + steps * batch // order
+            + (long) validationRows * network.inputs();
   }
 
-  private long largest(int batch) {
-    long width = Math.max(network.inputs(), network.outputs());
-    for (int units : network.hidden()) {
-      width = Math.max(width, units);
-    }
-    return Math.max(
-        Math.max(1, options.rule().stateRows()) * parameters(),
-        Math.max((long) rows * Math.max(network.inputs(), network.outputs()), batch * width));
+  private long largest(long batch, DataPlacement placement) {
+    long widest = Math.max(network.outputs(), hidden().max().orElse(0));
+    long sample = Math.max(network.inputs(), network.outputs());
+    long resident = placement == DataPlacement.HOST ? 0 : Math.max(rows, validationRows) * sample;
+    return LongStream.of(
+            Math.max(1, rule.stateRows()) * parameters(),
+            ((rows - 1) / batch + 1) * UpdateRule.SCALARS,
+            Math.max(batch, validationBatch()) * Math.max(sample, widest),
+            resident)
+        .max()
+        .orElseThrow();
   }
 
-  private long units() {
-    return network.outputs() + network.hidden().stream().mapToLong(Integer::longValue).sum();
+  private long validationBatch() {
+    return validationRows == 0 ? 0 : Inference.batch(validationRows);
+  }
+
+  private LongStream hidden() {
+    return network.hidden().stream().mapToLong(Integer::longValue);
   }
 }

@@ -30,6 +30,16 @@ public record Samples(int rows, int inputs, float[] features, int outputs, float
   }
 
   /**
+   * How many mini-batches they make.
+   *
+   * @param size the rows of a batch; the last may have fewer
+   * @return at least 1 for at least one row
+   */
+  int batches(int size) {
+    return (rows - 1) / size + 1;
+  }
+
+  /**
    * Some of the samples, copied.
    *
    * @param chosen their row numbers

@@ -3,9 +3,7 @@ package io.deltarule.training;
 import io.deltarule.engine.Cursor;
 import io.deltarule.engine.Engine;
 import io.deltarule.engine.EngineMemoryException;
-import io.deltarule.engine.Indices;
 import io.deltarule.engine.Matrix;
-import io.deltarule.engine.Recording;
 import io.deltarule.engine.UpdateRule;
 import io.deltarule.network.Parameters;
 import io.deltarule.random.Philox;
@@ -18,8 +16,9 @@ import java.util.function.BooleanSupplier;
 import java.util.stream.IntStream;
 
 /**
- * Trains a network by mini-batch gradient descent. The samples live on the engine; an epoch sends
- * it only the order of the samples and the learning rates, and fetches only the losses.
+ * Trains a network by mini-batch gradient descent. Where the samples fit the engine, they live
+ * there: an epoch sends it only their order and the learning rates, and fetches only the losses.
+ * Otherwise each batch is sent to it.
  */
 public final class Trainer {
   /** Steps are queued for about this long before the host waits for them, to report and to stop. */
@@ -76,10 +75,11 @@ public final class Trainer {
               .formatted(options.batchSize(), training.rows()));
     }
     try (Run run = open(initial, training, validation)) {
+      run.streamedBecause.ifPresent(listener::streaming);
       Ending ending = Ending.COMPLETED;
       for (int epoch = 1; epoch <= options.epochs() && ending == Ending.COMPLETED; epoch++) {
         run.loadOrderAndRates(epoch);
-        if (!run.replaySteps(epoch)) {
+        if (!run.runSteps(epoch)) {
           ending = Ending.STOPPED;
         } else {
           Epoch numbers = run.closeEpoch(epoch);
@@ -91,14 +91,37 @@ public final class Trainer {
     }
   }
 
+  /** Puts the samples on the engine, or leaves them on the host, as the options say. */
   private Run open(Parameters initial, Samples training, Optional<Samples> validation) {
+    if (options.placement() != DataPlacement.AUTO) {
+      return openOrAdvise(initial, training, validation, options.placement(), Optional.empty());
+    }
     try {
-      return new Run(initial, training, validation);
+      return new Run(initial, training, validation, DataPlacement.DEVICE, Optional.empty());
+    } catch (EngineMemoryException e) {
+      engine.finish(); // so that what the attempt has released is free again
+      return openOrAdvise(
+          initial, training, validation, DataPlacement.HOST, Optional.of(e.getMessage()));
+    }
+  }
+
+  private Run openOrAdvise(
+      Parameters initial,
+      Samples training,
+      Optional<Samples> validation,
+      DataPlacement placement,
+      Optional<String> streamedBecause) {
+    try {
+      return new Run(initial, training, validation, placement, streamedBecause);
     } catch (EngineMemoryException e) {
       MemoryNeed need =
           new MemoryNeed(
-              initial.network(), options, training.rows(), validation.map(Samples::rows).orElse(0));
-      throw new EngineMemoryException(e.getMessage() + "; " + need.advice(engine.memory()), e);
+              initial.network(),
+              options.rule(),
+              training.rows(),
+              validation.map(Samples::rows).orElse(0));
+      throw new EngineMemoryException(
+          e.getMessage() + "; " + need.advice(engine, options.batchSize(), placement), e);
     }
   }
 
@@ -116,93 +139,84 @@ public final class Trainer {
   private final class Run implements AutoCloseable {
     private final Samples training;
     private final Optional<Samples> validation;
+    private final DataPlacement placement; // DEVICE or HOST
+    private final Optional<String> streamedBecause; // empty where nobody had to choose
     private final int batch; // B
     private final int steps; // of an epoch
-    private final List<AutoCloseable> owned = new ArrayList<>();
+    private final Resources resources = new Resources();
     private final Stack stack;
     private final Matrix best; // the parameters of the best epoch so far
-    private final Matrix features; // [samples x inputs]
-    private final Matrix targets; // [samples x outputs]
-    private final Matrix validationFeatures; // [validation samples x inputs], or null
-    private final Stack.Pass validationPass;
-    private final Indices order; // [steps x B]
+    private final Matrix state; // of the optimizer
     private final Matrix schedule; // [steps x UpdateRule.SCALARS]
     private final Matrix losses; // [steps x 1]
     private final Cursor cursor; // the step within the epoch
-    private final Recording step;
-    private final Recording lastStep; // of the batch that is left over, or null
+    private final Stack.Pass pass;
+    private final Stack.Pass validationPass; // or null
+    private final Features validationFeatures; // or null
+    private final Batches batches;
     private final List<Epoch> epochs = new ArrayList<>();
     private double lowestLoss = Double.POSITIVE_INFINITY;
     private int bestEpoch;
     private double epochSeconds;
     private double seconds;
 
-    Run(Parameters initial, Samples training, Optional<Samples> validation) {
+    Run(
+        Parameters initial,
+        Samples training,
+        Optional<Samples> validation,
+        DataPlacement placement,
+        Optional<String> streamedBecause) {
       this.training = training;
       this.validation = validation;
+      this.placement = placement;
+      this.streamedBecause = streamedBecause;
       batch = options.batchSize();
-      steps = (training.rows() + batch - 1) / batch;
+      steps = training.batches(batch);
       try {
-        stack = own(new Stack(engine, initial.network()));
+        stack = resources.own(new Stack(engine, initial.network()));
         stack.write(initial);
-        features = load("features", training.features(), training.rows(), training.inputs());
-        targets = load("targets", training.targets(), training.rows(), training.outputs());
-        order = own(engine.allocateIndices("order", steps, batch, training.rows()));
-        schedule = own(engine.allocate("schedule", steps, UpdateRule.SCALARS));
-        losses = own(engine.allocate("losses", steps, 1));
-        cursor = own(engine.allocateCursor("step"));
         best = stack.allocateLikeTheta("best parameters", 1);
-        Matrix state = stack.allocateLikeTheta("optimizer state", options.rule().stateRows());
-        Matrix x = own(engine.allocate("batch", batch, training.inputs()));
-        Matrix y = own(engine.allocate("batch targets", batch, training.outputs()));
-        Stack.Pass pass = stack.pass(batch).forTraining();
-        int left = training.rows() % batch;
-        step = own(record(pass, x, y, state));
-        lastStep = left == 0 ? null : own(record(pass.top(left), x.top(left), y.top(left), state));
-        if (validation.isPresent()) {
-          Samples v = validation.get();
-          validationFeatures = load("validation features", v.features(), v.rows(), v.inputs());
-          validationPass = stack.pass(Math.min(v.rows(), Inference.BATCH));
-        } else {
-          validationFeatures = null;
-          validationPass = null;
-        }
+        state = stack.allocateLikeTheta("optimizer state", options.rule().stateRows());
+        schedule = resources.own(engine.allocate("schedule", steps, UpdateRule.SCALARS));
+        losses = resources.own(engine.allocate("losses", steps, 1));
+        cursor = resources.own(engine.allocateCursor("step"));
+        pass = stack.pass(batch).forTraining();
+        validationPass = validation.map(v -> stack.pass(Inference.batch(v.rows()))).orElse(null);
+        validationFeatures = validation.map(this::features).orElse(null);
+        batches = batches();
       } catch (RuntimeException e) {
         close();
         throw e;
       }
     }
 
-    private <T extends AutoCloseable> T own(T resource) {
-      owned.add(resource);
-      return resource;
+    private Features features(Samples v) {
+      String name = "validation features";
+      return placement == DataPlacement.DEVICE
+          ? Features.resident(engine, resources, name, v.features(), v.inputs())
+          : Features.streamed(
+              engine, resources, name, v.features(), v.inputs(), validationPass.rows());
     }
 
-    private Matrix load(String name, float[] values, int rows, int columns) {
-      Matrix matrix = own(engine.allocate(name, rows, columns));
-      engine.write(matrix, values);
-      return matrix;
+    private Batches batches() {
+      return placement == DataPlacement.DEVICE
+          ? new ResidentBatches(engine, resources, training, batch, cursor, this::step)
+          : new StreamedBatches(engine, resources, training, batch, this::step);
     }
 
-    /** One training step: gather a batch, forward, output error, backward, update. */
-    private Recording record(Stack.Pass pass, Matrix x, Matrix y, Matrix state) {
-      return engine.record(
-          () -> {
-            engine.gather(features, order, cursor, x);
-            engine.gather(targets, order, cursor, y);
-            pass.forward(x);
-            pass.backward(x, y, losses, cursor);
-            engine.update(options.rule(), stack.theta(), stack.gradient(), state, schedule, cursor);
-            engine.advance(cursor);
-          });
+    /** One training step on a batch: forward, output error, backward, update. */
+    private void step(Matrix x, Matrix y) {
+      Stack.Pass through = pass.top(x.rows());
+      through.forward(x);
+      through.backward(x, y, losses, cursor);
+      engine.update(options.rule(), stack.theta(), stack.gradient(), state, schedule, cursor);
+      engine.advance(cursor);
     }
 
     void loadOrderAndRates(int epoch) {
       int[] rows = IntStream.range(0, training.rows()).toArray();
       new Philox(options.seed(), Philox.Purpose.SHUFFLE, epoch).shuffle(rows);
-      int[] lists = new int[steps * batch]; // what the last list lacks stays 0 and is not used
-      System.arraycopy(rows, 0, lists, 0, rows.length);
-      engine.write(order, lists);
+      batches.begin(rows);
       float[] scalars = new float[steps * UpdateRule.SCALARS];
       for (int i = 0; i < steps; i++) {
         long done = (epoch - 1L) * steps + i;
@@ -215,8 +229,8 @@ public final class Trainer {
       engine.set(cursor, 0);
     }
 
-    /** Replays an epoch's steps, in portions after which the host waits; false when stopped. */
-    boolean replaySteps(int epoch) {
+    /** Queues an epoch's steps, in portions after which the host waits; false when stopped. */
+    boolean runSteps(int epoch) {
       long start = System.nanoTime();
       int portion = 1;
       for (int i = 0; i < steps; ) {
@@ -226,7 +240,7 @@ public final class Trainer {
         long portionStart = System.nanoTime();
         int end = Math.min(steps, i + portion);
         for (; i < end; i++) {
-          (i == steps - 1 && lastStep != null ? lastStep : step).run();
+          batches.step(i);
         }
         engine.finish();
         listener.progress(epoch, Math.min(i * batch, training.rows()), training.rows());
@@ -253,8 +267,10 @@ public final class Trainer {
       double validationLoss = Double.NaN;
       boolean improved = validation.isEmpty() && Double.isFinite(trainLoss);
       if (validation.isPresent()) {
-        float[] logits = Inference.logits(engine, stack, validationPass, validationFeatures);
-        validationLoss = Metrics.loss(stack.network().output(), logits, validation.get());
+        Samples v = validation.get();
+        float[] logits =
+            Inference.logits(engine, stack, validationPass, validationFeatures, v.rows());
+        validationLoss = Metrics.loss(stack.network().output(), logits, v);
         improved = validationLoss < lowestLoss;
       }
       if (improved) {
@@ -294,18 +310,17 @@ public final class Trainer {
 
     TrainingResult result(Ending ending) {
       return new TrainingResult(
-          stack.read(bestEpoch > 0 ? best : stack.theta()), bestEpoch, epochs, ending, seconds);
+          stack.read(bestEpoch > 0 ? best : stack.theta()),
+          bestEpoch,
+          epochs,
+          ending,
+          seconds,
+          placement);
     }
 
     @Override
     public void close() {
-      for (int i = owned.size() - 1; i >= 0; i--) {
-        try {
-          owned.get(i).close();
-        } catch (Exception e) {
-          throw new IllegalStateException("closing what training has allocated", e);
-        }
-      }
+      resources.close();
     }
   }
 }

@@ -4,6 +4,14 @@ package io.deltarule.training;
 public interface TrainingListener {
 
   /**
+   * Training begins with its samples on the host, as they do not fit the engine: it is sent one
+   * batch after the other.
+   *
+   * @param reason what did not fit, one line
+   */
+  default void streaming(String reason) {}
+
+  /**
    * Some batches of an epoch have finished.
    *
    * @param epoch from 1

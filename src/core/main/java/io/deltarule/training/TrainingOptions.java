@@ -14,6 +14,7 @@ import io.deltarule.engine.UpdateRule;
  * @param weightDecay decoupled decay per unit of learning rate, at least 0
  * @param patience after how many epochs without a better validation loss training ends; 0 for never
  * @param seed of the initial weights and of the order of the samples
+ * @param placement where the samples lie meanwhile
  */
 public record TrainingOptions(
     int epochs,
@@ -23,7 +24,8 @@ public record TrainingOptions(
     RateSchedule schedule,
     double weightDecay,
     int patience,
-    long seed) {
+    long seed,
+    DataPlacement placement) {
 
   /** Adam at its usual settings. */
   public static final UpdateRule ADAM = new UpdateRule.Adam(0.9f, 0.999f, 1e-8f);
@@ -43,6 +45,7 @@ public record TrainingOptions(
    * @param weightDecay as above
    * @param patience as above
    * @param seed as above
+   * @param placement as above
    * @throws IllegalArgumentException naming the first value that is out of range
    */
   public TrainingOptions {
@@ -55,6 +58,40 @@ public record TrainingOptions(
         weightDecay >= 0 && weightDecay * learningRate < 1,
         "the weight decay must be at least 0 and below 1 / learning rate, not " + weightDecay);
     require(patience >= 0, "patience must be at least 0, not " + patience);
+  }
+
+  /**
+   * The same, with the samples where there is room.
+   *
+   * @param epochs as above
+   * @param batchSize as above
+   * @param rule as above
+   * @param learningRate as above
+   * @param schedule as above
+   * @param weightDecay as above
+   * @param patience as above
+   * @param seed as above
+   * @throws IllegalArgumentException naming the first value that is out of range
+   */
+  public TrainingOptions(
+      int epochs,
+      int batchSize,
+      UpdateRule rule,
+      double learningRate,
+      RateSchedule schedule,
+      double weightDecay,
+      int patience,
+      long seed) {
+    this(
+        epochs,
+        batchSize,
+        rule,
+        learningRate,
+        schedule,
+        weightDecay,
+        patience,
+        seed,
+        DataPlacement.AUTO);
   }
 
   private static void require(boolean condition, String message) {

@@ -12,13 +12,16 @@ import java.util.List;
  * @param epochs the numbers of every completed epoch
  * @param ending why training ended
  * @param seconds spent on training steps, without validation
+ * @param placement where the samples were: {@link DataPlacement#DEVICE} or {@link
+ *     DataPlacement#HOST}
  */
 public record TrainingResult(
     Parameters parameters,
     int bestEpoch,
     List<TrainingListener.Epoch> epochs,
     Ending ending,
-    double seconds) {
+    double seconds,
+    DataPlacement placement) {
 
   /** Why training ended. */
   public enum Ending {

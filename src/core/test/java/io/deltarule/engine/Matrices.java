@@ -15,6 +15,9 @@ final class Matrices {
   /** The seed of all random data: the system property deltarule.test.seed, or a fixed one. */
   static final long SEED = Long.getLong("deltarule.test.seed", 0xDE17A);
 
+  /** Where GELU, the one activation that is not monotone, has its minimum. */
+  private static final double GELU_TURNS = -0.7524614;
+
   private final Philox random;
 
   /** A stream of numbers of its own for each context, such as a shape. */
@@ -118,7 +121,9 @@ final class Matrices {
         if (t > 0 && Double.isFinite(z[i][j])) {
           double before = rounded(f.applyAsDouble(z[i][j] - t));
           double after = rounded(f.applyAsDouble(z[i][j] + t));
-          low = Math.min(exact, Math.min(before, after));
+          double turned =
+              rounded(f.applyAsDouble(Math.max(z[i][j] - t, Math.min(GELU_TURNS, z[i][j] + t))));
+          low = Math.min(Math.min(exact, turned), Math.min(before, after));
           high = Math.max(exact, Math.max(before, after));
         }
         double nearest = Math.max(low, Math.min(actual[at], high));

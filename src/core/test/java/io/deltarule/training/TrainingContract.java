@@ -21,6 +21,7 @@ import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /** What training must do on every engine; an engine's module runs it by extending it. */
@@ -43,7 +44,7 @@ public abstract class TrainingContract {
   }
 
   /** Points of the plane; the class is the half ring, quarter or height that they lie in. */
-  private static Samples plane(int rows, int inputs, Output output, long seed) {
+  static Samples plane(int rows, int inputs, Output output, long seed) {
     Philox random = new Philox(seed, Philox.Purpose.DATA, 0);
     int outputs = output == Output.SOFTMAX ? 4 : 1;
     float[] features = new float[rows * inputs];
@@ -110,10 +111,7 @@ public abstract class TrainingContract {
       }
     }
     for (Parameters run : runs) {
-      for (int l = 0; l < network.layers(); l++) {
-        assertArrayEquals(runs.get(0).weights()[l], run.weights()[l]);
-        assertArrayEquals(runs.get(0).biases()[l], run.biases()[l]);
-      }
+      assertSame(runs.get(0), run);
     }
     assertFalse(
         java.util.Arrays.equals(
@@ -180,21 +178,76 @@ public abstract class TrainingContract {
     }
   }
 
-  @Test
-  void stopsWhenAsked() {
+  @ParameterizedTest
+  @EnumSource
+  void stopsWhenAsked(DataPlacement placement) {
     Samples samples = plane(64, 2, Output.SIGMOID, 8);
     Network network = network(samples, List.of(4), Output.SIGMOID);
+    TrainingOptions options =
+        new TrainingOptions(1_000_000, 64, ADAM, 0.01, RateSchedule.CONSTANT, 0, 0, 7, placement);
     AtomicInteger asked = new AtomicInteger();
     try (Engine engine = open()) {
       TrainingResult result =
           new Trainer(
-                  engine,
-                  options(1_000_000, 64, ADAM, 0.01),
-                  new TrainingListener() {},
-                  () -> asked.incrementAndGet() > 10)
+                  engine, options, new TrainingListener() {}, () -> asked.incrementAndGet() > 10)
               .train(Parameters.initialise(network, 1), samples, Optional.of(samples));
       assertEquals(Ending.STOPPED, result.ending());
       assertEquals(10, result.epochs().size());
+      assertEquals(0, engine.allocatedBytes());
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1003, 32", "960, 32", "103, 20", "64, 64", "7, 4", "5, 3", "1, 1"})
+  void theSameBitsWhereverTheDataLies(int rows, int batch) {
+    try (Engine engine = open()) {
+      assertSameFromHost(engine, rows, batch);
+    }
+  }
+
+  /** Asserts that data on the host and on the engine gives the same training, to the end or not. */
+  static void assertSameFromHost(Engine engine, int rows, int batch) {
+    Samples training = plane(rows, 3, Output.SOFTMAX, 11);
+    Samples validation = plane(1031, 3, Output.SOFTMAX, 12); // a whole batch and a rest
+    Network network = network(training, List.of(17, 5), Output.SOFTMAX);
+    for (int stopAt : new int[] {Integer.MAX_VALUE, 2}) {
+      List<TrainingResult> results = new ArrayList<>();
+      for (DataPlacement placement : List.of(DataPlacement.DEVICE, DataPlacement.HOST)) {
+        TrainingOptions options =
+            new TrainingOptions(3, batch, ADAM, 0.01, RateSchedule.COSINE, 0.1, 0, 7, placement);
+        AtomicInteger asked = new AtomicInteger();
+        TrainingResult result =
+            new Trainer(
+                    engine,
+                    options,
+                    new TrainingListener() {},
+                    () -> asked.incrementAndGet() == stopAt)
+                .train(Parameters.initialise(network, 1), training, Optional.of(validation));
+        assertEquals(placement, result.placement());
+        assertEquals(stopAt == 2 ? Ending.STOPPED : Ending.COMPLETED, result.ending());
+        assertEquals(0, engine.allocatedBytes());
+        results.add(result);
+      }
+      assertSame(results.get(0), results.get(1));
+    }
+  }
+
+  /** Asserts that two trainings gave the same bits. */
+  static void assertSame(TrainingResult expected, TrainingResult actual) {
+    assertEquals(expected.bestEpoch(), actual.bestEpoch());
+    assertEquals(expected.epochs().size(), actual.epochs().size());
+    for (int i = 0; i < expected.epochs().size(); i++) {
+      TrainingListener.Epoch epoch = expected.epochs().get(i);
+      assertEquals(epoch.trainLoss(), actual.epochs().get(i).trainLoss());
+      assertEquals(epoch.validationLoss(), actual.epochs().get(i).validationLoss());
+    }
+    assertSame(expected.parameters(), actual.parameters());
+  }
+
+  private static void assertSame(Parameters expected, Parameters actual) {
+    for (int l = 0; l < expected.network().layers(); l++) {
+      assertArrayEquals(expected.weights()[l], actual.weights()[l]);
+      assertArrayEquals(expected.biases()[l], actual.biases()[l]);
     }
   }
 

@@ -53,7 +53,7 @@ final class Kernels {
   private void buildRest() {
     cl_program program =
         program(
-            "-DWG=" + items + " -DCX=" + columns,
+            "-DWG=" + items + " -DCX=" + columns + " -DVW=1",
             "output_error.cl",
             "column_sums.cl",
             "update.cl",

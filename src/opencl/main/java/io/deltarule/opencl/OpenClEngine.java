@@ -204,8 +204,7 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
           case SOFTMAX -> kernels.outputErrorSoftmax();
           case LINEAR -> kernels.outputErrorLinear();
         };
-    long elements = output == Output.SOFTMAX ? z.rows() : z.size();
-    long groups = Kernels.ceil(elements, (long) ELEMENTS_OF_ITEM * kernels.items());
+    long groups = Kernels.ceil(z.size(), (long) ELEMENTS_OF_ITEM * kernels.items());
     groups = Math.max(1, Math.min(MOST_PARTIALS, groups)); // one even for no rows: the loss is 0
     launcher
         .begin(kernel)

@@ -60,13 +60,14 @@ record Tile(int gx, int gy, int tm, int nv, int vw, int bk, boolean stageA, bool
     return gx * nv * vw;
   }
 
-  /** Padding between the lines of the left tile; banks of local memory are a matter of GPUs. */
+  /** Padding between the lines of the tiles; banks of local memory are a matter of GPUs. */
   private int pad() {
     return gx * gy >= 32 ? vw : 0;
   }
 
   long localBytes() {
-    return 4L * (stageA ? bk * (rows() + pad()) : vw) + 4L * (stageB ? bk * columns() : vw);
+    return 4L * (stageA ? bk * (rows() + pad()) : vw)
+        + 4L * (stageB ? bk * (columns() + pad()) : vw);
   }
 
   boolean fits(Device device) {

@@ -74,21 +74,43 @@ public final class Operand<B extends Block> implements Matrix {
     return allocation;
   }
 
-  /** Whether both are the same numbers in the same shape. */
-  boolean coincides(Operand<B> other) {
+  /**
+   * Whether both are the same numbers in the same shape.
+   *
+   * @param other of the same engine
+   * @return whether they are
+   */
+  public boolean coincides(Operand<B> other) {
     return allocation == other.allocation
         && offset == other.offset
         && rows == other.rows
         && columns == other.columns;
   }
 
-  /** Whether both share a number; what is empty shares none. */
-  boolean overlaps(Operand<B> other) {
+  /**
+   * Whether both share a number; what is empty shares none.
+   *
+   * @param other of the same engine
+   * @return whether they do
+   */
+  public boolean overlaps(Operand<B> other) {
     return allocation == other.allocation
         && size() > 0
         && other.size() > 0
         && offset < other.offset + other.size()
         && other.offset < offset + size();
+  }
+
+  /**
+   * Whether all its numbers are numbers of another matrix.
+   *
+   * @param other of the same engine
+   * @return whether they are
+   */
+  public boolean liesWithin(Operand<B> other) {
+    return allocation == other.allocation
+        && offset >= other.offset
+        && offset + size() <= other.offset + other.size();
   }
 
   @Override

@@ -1,0 +1,35 @@
+/*
+ * The mask of a propagated error and the bias gradient below it, in one pass:
+ *
+ *   E = E (.) f'(saved),  db_j = sum_i e_ij      E, saved [m x n], db [n]
+ *
+ * half, if it is not null, gets E rounded to bf16. The bits are those of mask and column_sums, and
+ * so is the launch: that of column_sums.
+ * Memory alone counts: 12 bytes a number, 16 for the two kernels one after the other. A row of
+ * work-items reads 32 neighbours, a full line, so that wider accesses would save no traffic.
+ */
+#include "activation.h"
+#include "bf16.h"
+#include "column_sums.h"
+
+KERNEL(CX, CY) void mask_column_sums(int m, int n, int f, const float *RESTRICT saved,
+    INDEX atSaved, float *RESTRICT e, INDEX atE, HALF *RESTRICT half, INDEX atHalf,
+    float *RESTRICT db, INDEX atDb) {
+  LOCAL float shared[WG];
+  const int column = GROUP(0) * CX + ITEM(0);
+  const int end = chunk_start(GROUP(1) + 1, GROUPS(1), m);
+  float sum = 0.0f;
+  if (column < n) {
+    _Pragma("unroll 4")
+    for (int row = chunk_start(GROUP(1), GROUPS(1), m) + ITEM(1); row < end; row += CY) {
+      const INDEX i = (INDEX)row * n + column;
+      const float error = e[atE + i] * derivative(f, saved[atSaved + i]);
+      e[atE + i] = error;
+      if (half) {
+        half[atHalf + i] = rounded(error);
+      }
+      sum += error;
+    }
+  }
+  add_columns(sum, column, n, shared, db + atDb + (INDEX)GROUP(1) * n);
+}

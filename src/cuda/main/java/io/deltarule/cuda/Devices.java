@@ -1,0 +1,125 @@
+package io.deltarule.cuda;
+
+import static jcuda.driver.CUresult.CUDA_ERROR_NO_DEVICE;
+import static jcuda.driver.CUresult.CUDA_SUCCESS;
+import static jcuda.driver.JCudaDriver.cuDeviceGetCount;
+import static jcuda.driver.JCudaDriver.cuDriverGetVersion;
+import static jcuda.driver.JCudaDriver.cuInit;
+
+import io.deltarule.engine.Availability;
+import io.deltarule.engine.EngineException;
+import io.deltarule.engine.EngineUnavailableException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import jcuda.driver.CUresult;
+
+/**
+ * The usable cards, the newest and then the largest first.
+ *
+ * @param all those cards; empty if there are none
+ * @param reason why there are none, in a line
+ * @param remedy what helps
+ */
+record Devices(List<Device> all, String reason, String remedy) {
+
+  /** Looks for cards; never throws. */
+  static Devices find() {
+    Availability driver = Natives.driver();
+    if (!driver.usable()) {
+      return none(driver.detail(), driver.remedy());
+    }
+    try {
+      return search();
+    } catch (EngineException e) {
+      return none(e.getMessage(), "look at nvidia-smi and at the log of the NVIDIA driver");
+    }
+  }
+
+  private static Devices none(String reason, String remedy) {
+    return new Devices(List.of(), reason, remedy);
+  }
+
+  private static Devices search() {
+    int status = cuInit(0);
+    int[] count = new int[1];
+    if (status == CUDA_SUCCESS) {
+      status = cuDeviceGetCount(count);
+    }
+    if (status == CUDA_ERROR_NO_DEVICE || (status == CUDA_SUCCESS && count[0] == 0)) {
+      return none(
+          "the NVIDIA driver is here, but finds no card",
+          "look at nvidia-smi and at CUDA_VISIBLE_DEVICES");
+    }
+    if (status != CUDA_SUCCESS) {
+      return none(
+          "the NVIDIA driver does not start: cuInit failed: " + CUresult.stringFor(status),
+          "look at nvidia-smi; after an update of the driver, restart the machine");
+    }
+    int[] version = new int[1];
+    Cuda.check(cuDriverGetVersion(version), "cuDriverGetVersion");
+    List<Device> found = new ArrayList<>();
+    for (int i = 0; i < count[0]; i++) {
+      found.add(Device.of(i, version[0]));
+    }
+    List<Device> usable =
+        found.stream()
+            .filter(Device::usable)
+            .sorted(
+                Comparator.comparingInt(Device::capability)
+                    .thenComparingLong(Device::bytes)
+                    .reversed())
+            .toList();
+    return usable.isEmpty() ? tooOld(found.get(0)) : new Devices(usable, "", "");
+  }
+
+  private static Devices tooOld(Device device) {
+    return device.driver() < Device.OLDEST_DRIVER
+        ? none(
+            "the NVIDIA driver serves CUDA %s, and %s is needed"
+                .formatted(Device.version(device.driver()), Device.version(Device.OLDEST_DRIVER)),
+            "update the driver to version 520 or newer")
+        : none(
+            device + " is too old: the kernels need compute capability 7.5 (Turing)",
+            "use --engine opencl for this card");
+  }
+
+  /**
+   * The card that is asked for.
+   *
+   * @param wish a number from 0 or a part of a name; empty for the best
+   * @throws EngineUnavailableException if there is none, naming those that there are
+   */
+  Device choose(String wish) {
+    if (all.isEmpty()) {
+      throw new EngineUnavailableException("cuda: " + reason + "; " + remedy);
+    }
+    if (wish.isEmpty()) {
+      return all.get(0);
+    }
+    if (wish.chars().allMatch(Character::isDigit) && wish.length() < 9) {
+      int number = Integer.parseInt(wish);
+      if (number < all.size()) {
+        return all.get(number);
+      }
+    } else {
+      String part = wish.toLowerCase(Locale.ROOT);
+      for (Device device : all) {
+        if (device.toString().toLowerCase(Locale.ROOT).contains(part)) {
+          return device;
+        }
+      }
+    }
+    throw new EngineUnavailableException("cuda: no device '" + wish + "'; there are " + this);
+  }
+
+  @Override
+  public String toString() {
+    return IntStream.range(0, all.size())
+        .mapToObj(i -> i + ": " + all.get(i))
+        .collect(Collectors.joining("; "));
+  }
+}

@@ -1,0 +1,166 @@
+package io.deltarule.cuda;
+
+import static jcuda.driver.JCudaDriver.cuMemcpyDtoDAsync;
+
+import io.deltarule.engine.UpdateRule;
+import jcuda.driver.CUstream;
+
+/** The launches of each equation. */
+final class Equations implements AutoCloseable {
+
+  /** The most blocks of an output error, and the numbers in {@link #partialLosses}. */
+  static final int MOST_PARTIALS = 256;
+
+  /** An output error takes another block for so many times the threads of one. */
+  private static final int ELEMENTS_OF_THREAD = 8;
+
+  private final Launcher launcher;
+  private final Kernels kernels;
+  private final Products products;
+  private final CUstream stream;
+  private final Timeline timeline;
+  private final CudaBlock partialLosses; // [MOST_PARTIALS]
+
+  Equations(
+      Launcher launcher,
+      Kernels kernels,
+      Products products,
+      Memory memory,
+      CUstream stream,
+      Timeline timeline) {
+    this.launcher = launcher;
+    this.kernels = kernels;
+    this.products = products;
+    this.stream = stream;
+    this.timeline = timeline;
+    partialLosses = memory.zeros(MOST_PARTIALS);
+  }
+
+  void launch(Op op, Workspace workspace) {
+    Halves halves = workspace.halves();
+    if (op instanceof Op.Copy copy) {
+      copy(copy);
+      halves.written(copy.to(), false);
+    } else if (op instanceof Op.Advance advance) {
+      launcher.begin(kernels.cursorAdvance()).block(advance.cursor().block()).blocks(1, 1);
+    } else if (op instanceof Op.Gather gather) {
+      gather(gather, halves);
+    } else if (op instanceof Op.Forward forward) {
+      products.forward(forward, workspace);
+    } else if (op instanceof Op.OutputError error) {
+      outputError(error);
+      error.results().forEach(result -> halves.written(result, false));
+    } else if (op instanceof Op.Propagate propagate) {
+      products.propagate(propagate, null, workspace);
+    } else if (op instanceof Op.Gradients gradients) {
+      products.weightGradient(gradients, workspace);
+      products.biasGradient(gradients.d(), gradients.db(), workspace);
+    } else if (op instanceof Op.Update update) {
+      update(update);
+      update.results().forEach(result -> halves.written(result, false));
+    } else {
+      throw new AssertionError(op);
+    }
+  }
+
+  private void copy(Op.Copy op) {
+    if (op.from().size() > 0) {
+      timeline.use(op.from().block());
+      timeline.use(op.to().block());
+      Cuda.check(
+          cuMemcpyDtoDAsync(
+              op.to().block().address().plus(4 * op.to().offset()),
+              op.from().block().address().plus(4 * op.from().offset()),
+              4 * op.from().size(),
+              stream),
+          "cuMemcpyDtoDAsync",
+          op.from());
+    }
+  }
+
+  private void gather(Op.Gather op, Halves halves) {
+    if (op.batch().size() == 0) {
+      return;
+    }
+    Address half = halves.toWrite(op.batch());
+    launcher
+        .begin(half == null ? kernels.gather() : kernels.gatherBf16())
+        .number(op.batch().rows())
+        .number(op.batch().columns())
+        .number(op.rows().columns())
+        .matrix(op.data())
+        .block(op.rows().block())
+        .block(op.at().block())
+        .matrix(op.batch());
+    if (half != null) {
+      launcher.address(half).index(0);
+    }
+    launcher.blocks(Kernels.blocks(op.batch().size()), 1);
+    halves.written(op.batch(), half != null);
+  }
+
+  private void outputError(Op.OutputError op) {
+    Kernel kernel =
+        switch (op.output()) {
+          case SIGMOID -> kernels.outputErrorSigmoid();
+          case SOFTMAX -> kernels.outputErrorSoftmax();
+          case LINEAR -> kernels.outputErrorLinear();
+        };
+    int blocks = blocksOfOutputError(op);
+    launcher
+        .begin(kernel)
+        .number(op.z().rows())
+        .number(op.z().columns())
+        .matrix(op.z())
+        .matrix(op.y())
+        .matrix(op.d())
+        .block(partialLosses)
+        .matrix(op.losses())
+        .block(op.at().block())
+        .blocks(blocks, 1);
+    if (blocks > 1) {
+      launcher
+          .begin(kernels.sumLosses())
+          .number(blocks)
+          .block(partialLosses)
+          .matrix(op.losses())
+          .block(op.at().block())
+          .blocks(1, 1);
+    }
+  }
+
+  /** How many, which is also the order of the loss's sum; one even for no rows: the loss is 0. */
+  static int blocksOfOutputError(Op.OutputError op) {
+    long blocks = Kernels.ceil(op.z().size(), ELEMENTS_OF_THREAD * Kernels.THREADS);
+    return (int) Math.max(1, Math.min(MOST_PARTIALS, blocks));
+  }
+
+  private void update(Op.Update op) {
+    if (op.theta().size() == 0) {
+      return;
+    }
+    UpdateRule rule = op.rule();
+    Kernel kernel =
+        rule instanceof UpdateRule.Sgd
+            ? kernels.updateSgd()
+            : rule instanceof UpdateRule.Momentum ? kernels.updateMomentum() : kernels.updateAdam();
+    launcher
+        .begin(kernel)
+        .index(op.theta().size())
+        .matrix(op.theta())
+        .matrix(op.gradient())
+        .matrix(op.schedule())
+        .block(op.at().block());
+    if (rule instanceof UpdateRule.Momentum momentum) {
+      launcher.matrix(op.state()).number(momentum.momentum());
+    } else if (rule instanceof UpdateRule.Adam adam) {
+      launcher.matrix(op.state()).number(adam.beta1()).number(adam.beta2()).number(adam.epsilon());
+    }
+    launcher.blocks(Kernels.blocksOfVectors(op.theta().size()), 1);
+  }
+
+  @Override
+  public void close() {
+    partialLosses.release();
+  }
+}

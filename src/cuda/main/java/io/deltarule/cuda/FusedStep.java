@@ -1,0 +1,300 @@
+package io.deltarule.cuda;
+
+import static jcuda.driver.JCudaDriver.cuMemcpyHtoD;
+import static jcuda.driver.JCudaDriver.cuMemsetD32;
+
+import io.deltarule.engine.Activation;
+import io.deltarule.engine.Output;
+import io.deltarule.engine.UpdateRule;
+import io.deltarule.engine.spi.Operand;
+import io.deltarule.engine.spi.StepCursor;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import jcuda.Pointer;
+
+/**
+ * The whole training step of a stack of small layers as the one kernel stack_step, whose time would
+ * otherwise go to launches. It leaves in every matrix the bits that the single launches leave.
+ */
+final class FusedStep {
+
+  /** The kernel adds columns in one chunk: the rows of a batch at most. */
+  private static final int MOST_ROWS = 512;
+
+  /** Up to so many multiplications for each barrier one block alone is faster than a grid. */
+  private static final long MULTIPLICATIONS_OF_ONE_BLOCK = 20_000;
+
+  private final Launcher launcher;
+  private final Kernels kernels;
+  private final Products products;
+  private final Timeline timeline;
+  private final Device device;
+
+  FusedStep(
+      Launcher launcher, Kernels kernels, Products products, Timeline timeline, Device device) {
+    this.launcher = launcher;
+    this.kernels = kernels;
+    this.products = products;
+    this.timeline = timeline;
+    this.device = device;
+  }
+
+  /** Launches the calls as one kernel, if they are such a step; otherwise nothing. */
+  boolean launch(List<Op> ops, Workspace workspace) {
+    Step step = Step.of(ops);
+    if (step == null || !device.cooperative() || !fits(step)) {
+      return false;
+    }
+    long[] table = table(step, workspace);
+    Address address = workspace.allocate(8L * table.length);
+    // Both are there before the capture ends, so before any replay.
+    Cuda.check(
+        cuMemcpyHtoD(address, Pointer.to(table), 8L * table.length),
+        "cuMemcpyHtoD",
+        8L * table.length + " bytes");
+    Stream.concat(
+            ops.stream().flatMap(op -> op.operands().stream().map(Operand::block)),
+            Stream.of(step.inputs.rows().block(), step.update.at().block()))
+        .forEach(timeline::use);
+    launcher.begin(kernels.stackStep()).address(address).cooperativeBlocks(blocks(step));
+    return true;
+  }
+
+  private boolean fits(Step step) {
+    int m = step.rows();
+    return m > 0
+        && m <= MOST_ROWS
+        && step.layers.stream()
+            .allMatch(
+                layer ->
+                    layer.n() > 0
+                        && layer.k() > 0
+                        && products.small(m, layer.n(), layer.k())
+                        && products.small(m, layer.k(), layer.n())
+                        && products.small(layer.n(), layer.k(), m))
+        && step.resultsAreApart();
+  }
+
+  /** As many blocks as the largest phase has work for, and at most what is resident at once. */
+  private int blocks(Step step) {
+    int m = step.rows();
+    long barriers = 2L * step.layers.size() + 2;
+    if (m * step.update.theta().size() <= MULTIPLICATIONS_OF_ONE_BLOCK * barriers) {
+      return 1;
+    }
+    long most = 1;
+    for (int l = 0; l < step.layers.size(); l++) {
+      int n = step.layers.get(l).n();
+      int k = step.layers.get(l).k();
+      long backward = kernels.narrow().count(n, k) + Kernels.columnBlocks(n);
+      if (l > 0) {
+        backward += kernels.narrow().count(m, k);
+      }
+      most = Math.max(most, Math.max(backward, kernels.narrow().count(m, n)));
+    }
+    return (int) Math.min(most, device.multiprocessors());
+  }
+
+  /** The table that stack_step.cu describes. */
+  private static long[] table(Step step, Workspace workspace) {
+    int losses = Equations.blocksOfOutputError(step.error);
+    Op.Update update = step.update;
+    UpdateRule rule = update.rule();
+    float[] constants = new float[3];
+    int number = 0;
+    if (rule instanceof UpdateRule.Momentum momentum) {
+      number = 1;
+      constants[0] = momentum.momentum();
+    } else if (rule instanceof UpdateRule.Adam adam) {
+      number = 2;
+      constants = new float[] {adam.beta1(), adam.beta2(), adam.epsilon()};
+    }
+    Address barrier = workspace.allocate(4);
+    Cuda.check(cuMemsetD32(barrier, 0, 1), "cuMemsetD32");
+    List<Long> words = new ArrayList<>();
+    words.add((long) step.layers.size());
+    words.add((long) step.rows());
+    words.add((long) step.inputs.batch().columns());
+    words.add(update.theta().size());
+    words.add((long) number);
+    words.add((long) output(step.error.output()));
+    words.add((long) losses);
+    words.add((long) step.inputs.rows().columns());
+    words.add(address(step.inputs.data()));
+    words.add(address(step.targets.data()));
+    words.add(step.inputs.rows().block().address().number());
+    words.add(update.at().block().address().number());
+    words.add(0L);
+    words.add(address(step.inputs.batch()));
+    words.add(address(step.targets.batch()));
+    words.add(address(step.error.losses()));
+    words.add(workspace.allocate(4L * losses).number());
+    words.add(address(update.theta()));
+    words.add(address(update.gradient()));
+    words.add(address(update.state()));
+    words.add(address(update.schedule()));
+    words.add(barrier.number());
+    for (float constant : constants) {
+      words.add((long) Float.floatToRawIntBits(constant) & 0xffffffffL);
+    }
+    for (Layer layer : step.layers) {
+      words.add((long) layer.n());
+      words.add((long) layer.k());
+      words.add((long) layer.forward.f().ordinal());
+      words.add(layer.forward.f().savesInput() ? 1L : 0L);
+      words.add(address(layer.forward.w()));
+      words.add(address(layer.forward.b()));
+      words.add(address(layer.gradients.dw()));
+      words.add(address(layer.gradients.db()));
+      words.add(address(layer.forward.saved()));
+      words.add(address(layer.forward.a()));
+      words.add(address(layer.gradients.d()));
+    }
+    return words.stream().mapToLong(Long::longValue).toArray();
+  }
+
+  private static int output(Output output) {
+    return switch (output) {
+      case SIGMOID -> 0;
+      case SOFTMAX -> 1;
+      case LINEAR -> 2;
+    };
+  }
+
+  private static long address(Operand<CudaBlock> matrix) {
+    return matrix.block().address().plus(4 * matrix.offset()).number();
+  }
+
+  /** A layer's calls. */
+  private record Layer(Op.Forward forward, Op.Gradients gradients) {
+
+    int n() {
+      return forward.w().rows();
+    }
+
+    int k() {
+      return forward.w().columns();
+    }
+  }
+
+  /** The calls of a training step, in their roles. */
+  private record Step(
+      Op.Gather inputs,
+      Op.Gather targets,
+      List<Layer> layers,
+      Op.OutputError error,
+      Op.Update update,
+      List<Op> ops) {
+
+    /** Finds the roles; null if the calls are anything else than a training step. */
+    static Step of(List<Op> ops) {
+      int count =
+          (ops.size() - 4) / 3; // 2 gathers, L forward, 1 error, L - 1 propagate, L gradients
+      if (count < 1
+          || ops.size() != 3 * count + 4
+          || !(ops.get(0) instanceof Op.Gather inputs)
+          || !(ops.get(1) instanceof Op.Gather targets)
+          || !(ops.get(2 + count) instanceof Op.OutputError error)
+          || !(ops.get(ops.size() - 2) instanceof Op.Update update)
+          || !(ops.get(ops.size() - 1) instanceof Op.Advance advance)) {
+        return null;
+      }
+      List<Layer> layers = new ArrayList<>();
+      for (int l = 0; l < count; l++) {
+        if (!(ops.get(2 + l) instanceof Op.Forward forward)
+            || !(ops.get(2 + 2 * count + l) instanceof Op.Gradients gradients)) {
+          return null;
+        }
+        layers.add(new Layer(forward, gradients));
+      }
+      Step step = new Step(inputs, targets, layers, error, update, ops);
+      return step.isChained(advance.cursor()) ? step : null;
+    }
+
+    int rows() {
+      return inputs.batch().rows();
+    }
+
+    /** Whether each call takes what the one before it gives. */
+    private boolean isChained(StepCursor<CudaBlock> cursor) {
+      int last = layers.size() - 1;
+      boolean chained =
+          inputs.rows() == targets.rows()
+              && Stream.of(inputs.at(), targets.at(), error.at(), update.at())
+                  .allMatch(at -> at == cursor)
+              && error.z().coincides(layers.get(last).forward.a())
+              && error.y().coincides(targets.batch())
+              && error.d().coincides(layers.get(last).gradients.d())
+              && layers.get(last).forward.f() == Activation.IDENTITY;
+      Operand<CudaBlock> a = inputs.batch();
+      for (int l = 0; l <= last && chained; l++) {
+        Layer layer = layers.get(l);
+        chained = layer.forward.x().coincides(a) && layer.gradients.a().coincides(a);
+        a = layer.forward.a();
+        if (l < last) {
+          Layer above = layers.get(l + 1);
+          // The propagations go down from the output: the one into layer l is call 2L + 1 - l.
+          chained =
+              chained
+                  && ops.get(2 * layers.size() + 1 - l) instanceof Op.Propagate propagate
+                  && propagate.d().coincides(above.gradients.d())
+                  && propagate.w().coincides(above.forward.w())
+                  && propagate.f() == layer.forward.f()
+                  && propagate.saved().coincides(layer.forward.saved())
+                  && propagate.e().coincides(layer.gradients.d());
+        }
+      }
+      return chained;
+    }
+
+    /**
+     * Whether no two results share memory, and none the memory of something that is only read: the
+     * kernel computes some of them at the same time, or in another order than the calls.
+     */
+    boolean resultsAreApart() {
+      List<Operand<CudaBlock>> results = new ArrayList<>();
+      results.add(inputs.batch());
+      results.add(targets.batch());
+      results.add(error.losses());
+      results.add(update.theta());
+      results.add(update.gradient());
+      results.add(update.state());
+      for (Layer layer : layers) {
+        results.add(layer.forward.a());
+        if (layer.forward.f().savesInput()) {
+          results.add(layer.forward.saved());
+        }
+        results.add(layer.gradients.d());
+      }
+      List<Operand<CudaBlock>> read = List.of(inputs.data(), targets.data(), update.schedule());
+      for (int i = 0; i < results.size(); i++) {
+        if (results.subList(i + 1, results.size()).stream().anyMatch(results.get(i)::overlaps)
+            || read.stream().anyMatch(results.get(i)::overlaps)) {
+          return false;
+        }
+      }
+      return layers.stream().allMatch(this::liesInTheBlocks) && gradientsAreApart();
+    }
+
+    private boolean liesInTheBlocks(Layer layer) {
+      return layer.forward.w().liesWithin(update.theta())
+          && layer.forward.b().liesWithin(update.theta())
+          && layer.gradients.dw().liesWithin(update.gradient())
+          && layer.gradients.db().liesWithin(update.gradient());
+    }
+
+    private boolean gradientsAreApart() {
+      List<Operand<CudaBlock>> slices =
+          layers.stream()
+              .flatMap(layer -> Stream.of(layer.gradients.dw(), layer.gradients.db()))
+              .toList();
+      for (int i = 0; i < slices.size(); i++) {
+        if (slices.subList(i + 1, slices.size()).stream().anyMatch(slices.get(i)::overlaps)) {
+          return false;
+        }
+      }
+      return true;
+    }
+  }
+}

@@ -1,0 +1,260 @@
+package io.deltarule.cuda;
+
+import static jcuda.driver.JCudaDriver.cuModuleGetFunction;
+import static jcuda.driver.JCudaDriver.cuModuleLoadData;
+import static jcuda.driver.JCudaDriver.cuModuleUnload;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import jcuda.driver.CUfunction;
+import jcuda.driver.CUmodule;
+
+/**
+ * The kernels of an engine, loaded into its context from the PTX in the jar. The numbers below are
+ * those that ci/ptx compiles them with. Owns the modules.
+ */
+final class Kernels implements AutoCloseable {
+
+  /** WG: the threads of a block in all kernels but the products. */
+  static final int THREADS = 256;
+
+  private static final int VECTOR = 4; // VW: the neighbours that one thread takes
+  private static final int COLUMNS = 32; // CX and BX: the width of a block that works on rows
+
+  /** A longer column is added in several chunks. */
+  private static final int ROWS_OF_CHUNK = 512;
+
+  private static final int MOST_CHUNKS = 64;
+
+  private final Device device;
+  private final List<CUmodule> modules = new ArrayList<>();
+  private final Tile wide;
+  private final Tile narrow;
+  private final Kernel biasActivation;
+  private final Kernel mask;
+  private final Kernel maskColumnSums;
+  private final Kernel columnSums;
+  private final Kernel outputErrorSigmoid;
+  private final Kernel outputErrorSoftmax;
+  private final Kernel outputErrorLinear;
+  private final Kernel sumLosses;
+  private final Kernel updateSgd;
+  private final Kernel updateMomentum;
+  private final Kernel updateAdam;
+  private final Kernel gather;
+  private final Kernel gatherBf16;
+  private final Kernel roundBf16;
+  private final Kernel cursorAdvance;
+  private final Kernel stackStep;
+
+  /**
+   * The matrix products with one tile.
+   *
+   * @param forward {@code A = f(X W' + 1 b')}
+   * @param propagate {@code E = (D W) (.) f'(saved)}
+   * @param gradient {@code dW = D' A}
+   * @param rows of the result in a tile
+   * @param columns of the result in a tile
+   */
+  record Tile(Kernel forward, Kernel propagate, Kernel gradient, int rows, int columns) {
+
+    long count(int m, int n) {
+      return ceil(m, rows) * ceil(n, columns);
+    }
+
+    /** Ends a launch for a result [m x n]. */
+    void blocks(Launcher launcher, int m, int n) {
+      launcher.blocks(ceil(n, columns), ceil(m, rows));
+    }
+  }
+
+  Kernels(Device device) {
+    this.device = device;
+    try {
+      wide = tile("gemm_wide", 16, 16, 128, 128);
+      narrow = tile("gemm_narrow", 32, 8, 16, 32);
+      CUmodule elements = load("bias_activation");
+      biasActivation = kernel(elements, "bias_activation", COLUMNS, THREADS / COLUMNS);
+      mask = kernel(elements, "mask", THREADS, 1);
+      maskColumnSums =
+          kernel(load("mask_column_sums"), "mask_column_sums", COLUMNS, THREADS / COLUMNS);
+      columnSums = kernel(load("column_sums"), "column_sums", COLUMNS, THREADS / COLUMNS);
+      CUmodule errors = load("output_error");
+      outputErrorSigmoid = kernel(errors, "output_error_sigmoid", THREADS, 1);
+      outputErrorSoftmax = kernel(errors, "output_error_softmax", THREADS, 1);
+      outputErrorLinear = kernel(errors, "output_error_linear", THREADS, 1);
+      sumLosses = kernel(errors, "sum_losses", THREADS, 1);
+      CUmodule updates = load("update");
+      updateSgd = kernel(updates, "update_sgd", THREADS, 1);
+      updateMomentum = kernel(updates, "update_momentum", THREADS, 1);
+      updateAdam = kernel(updates, "update_adam", THREADS, 1);
+      gather = kernel(load("gather"), "gather", THREADS, 1);
+      CUmodule halves = load("bf16");
+      gatherBf16 = kernel(halves, "gather_bf16", THREADS, 1);
+      roundBf16 = kernel(halves, "round_bf16", THREADS, 1);
+      cursorAdvance = kernel(load("cursor"), "cursor_advance", 1, 1);
+      stackStep = kernel(load("stack_step"), "stack_step", 32, 8);
+    } catch (RuntimeException e) {
+      close();
+      throw e;
+    }
+  }
+
+  private CUmodule load(String name) {
+    CUmodule module = new CUmodule();
+    Cuda.check(cuModuleLoadData(module, ptx(name)), "cuModuleLoadData", name + ".ptx");
+    modules.add(module);
+    return module;
+  }
+
+  /** The PTX as the driver takes it: a text that ends with 0. */
+  private static byte[] ptx(String name) {
+    String file = "ptx/" + name + ".ptx";
+    try (InputStream in = Kernels.class.getResourceAsStream(file)) {
+      if (in == null) {
+        throw new IllegalStateException("the resource " + file + " is missing");
+      }
+      byte[] text = in.readAllBytes();
+      return Arrays.copyOf(text, text.length + 1);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static Kernel kernel(CUmodule module, String name, int threadsX, int threadsY) {
+    CUfunction function = new CUfunction();
+    Cuda.check(cuModuleGetFunction(function, module, name), "cuModuleGetFunction", name);
+    return new Kernel(function, name, threadsX, threadsY);
+  }
+
+  private Tile tile(String name, int threadsX, int threadsY, int rows, int columns) {
+    CUmodule module = load(name);
+    return new Tile(
+        kernel(module, "gemm_forward", threadsX, threadsY),
+        kernel(module, "gemm_propagate", threadsX, threadsY),
+        kernel(module, "gemm_gradient", threadsX, threadsY),
+        rows,
+        columns);
+  }
+
+  /** The tile of small products, and of a fused step. */
+  Tile narrow() {
+    return narrow;
+  }
+
+  /** The tile for a result [m x n]: the wide one where that keeps the card busy. */
+  Tile tile(int m, int n) {
+    return wide.count(m, n) >= 2L * device.multiprocessors() ? wide : narrow;
+  }
+
+  Kernel biasActivation() {
+    return biasActivation;
+  }
+
+  Kernel mask() {
+    return mask;
+  }
+
+  Kernel maskColumnSums() {
+    return maskColumnSums;
+  }
+
+  Kernel columnSums() {
+    return columnSums;
+  }
+
+  Kernel outputErrorSigmoid() {
+    return outputErrorSigmoid;
+  }
+
+  Kernel outputErrorSoftmax() {
+    return outputErrorSoftmax;
+  }
+
+  Kernel outputErrorLinear() {
+    return outputErrorLinear;
+  }
+
+  Kernel sumLosses() {
+    return sumLosses;
+  }
+
+  Kernel updateSgd() {
+    return updateSgd;
+  }
+
+  Kernel updateMomentum() {
+    return updateMomentum;
+  }
+
+  Kernel updateAdam() {
+    return updateAdam;
+  }
+
+  Kernel gather() {
+    return gather;
+  }
+
+  Kernel gatherBf16() {
+    return gatherBf16;
+  }
+
+  Kernel roundBf16() {
+    return roundBf16;
+  }
+
+  Kernel cursorAdvance() {
+    return cursorAdvance;
+  }
+
+  Kernel stackStep() {
+    return stackStep;
+  }
+
+  // The launch rules.
+
+  /** One thread for each element. */
+  static long blocks(long elements) {
+    return ceil(elements, THREADS);
+  }
+
+  /** One thread for as many neighbours as a vector has. */
+  static long blocksOfVectors(long elements) {
+    return ceil(elements, THREADS * VECTOR);
+  }
+
+  /** One row of threads for a row, or a part of it. */
+  static void blocksOfRows(Launcher launcher, int m, int n) {
+    launcher.blocks(ceil(m, THREADS / COLUMNS), ceil(n, COLUMNS * VECTOR));
+  }
+
+  /** Columns side by side, and the chunks that they are added in. */
+  static void blocksOfColumns(Launcher launcher, int n, int chunks) {
+    launcher.blocks(columnBlocks(n), chunks);
+  }
+
+  static long columnBlocks(int n) {
+    return ceil(n, COLUMNS);
+  }
+
+  /** In how many chunks a column is added: of its length alone, as that is the order of the sum. */
+  static int chunks(int m) {
+    return (int) Math.max(1, Math.min(MOST_CHUNKS, ceil(m, ROWS_OF_CHUNK)));
+  }
+
+  static long ceil(long a, long b) {
+    return (a + b - 1) / b;
+  }
+
+  @Override
+  public void close() {
+    for (CUmodule module : modules) {
+      Cuda.warn(cuModuleUnload(module), "cuModuleUnload");
+    }
+    modules.clear();
+  }
+}

@@ -1,0 +1,122 @@
+package io.deltarule.cuda;
+
+import static jcuda.driver.CUresult.CUDA_ERROR_INVALID_VALUE;
+import static jcuda.driver.CUresult.CUDA_SUCCESS;
+import static jcuda.driver.JCudaDriver.cuLaunchCooperativeKernel;
+import static jcuda.driver.JCudaDriver.cuLaunchKernel;
+
+import io.deltarule.engine.spi.Operand;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import jcuda.Pointer;
+import jcuda.driver.CUstream;
+
+/** Launches kernels on the compute stream. The driver copies the arguments during the launch. */
+final class Launcher {
+  private static final int MOST_ARGUMENTS = 24;
+  private static final int SLOT_BYTES = 8;
+
+  private final CUstream stream;
+  private final Timeline timeline;
+  private final ByteBuffer slots; // one for each argument
+  private final Pointer[] lists = new Pointer[MOST_ARGUMENTS + 1]; // of pointers to the first slots
+
+  private Kernel kernel; // of the launch being prepared
+  private int arguments;
+
+  Launcher(CUstream stream, Timeline timeline) {
+    this.stream = stream;
+    this.timeline = timeline;
+    slots = ByteBuffer.allocateDirect(MOST_ARGUMENTS * SLOT_BYTES).order(ByteOrder.nativeOrder());
+    Pointer[] pointers = new Pointer[MOST_ARGUMENTS];
+    for (int i = 0; i < MOST_ARGUMENTS; i++) {
+      pointers[i] = Pointer.to(slots).withByteOffset((long) i * SLOT_BYTES);
+      lists[i + 1] = Pointer.to(Arrays.copyOf(pointers, i + 1));
+    }
+  }
+
+  /** Begins a launch; its arguments follow in the kernel's order. */
+  Launcher begin(Kernel next) {
+    kernel = next;
+    arguments = 0;
+    return this;
+  }
+
+  Launcher number(int value) {
+    slots.putInt(SLOT_BYTES * arguments++, value);
+    return this;
+  }
+
+  Launcher number(float value) {
+    slots.putFloat(SLOT_BYTES * arguments++, value);
+    return this;
+  }
+
+  Launcher index(long value) {
+    slots.putLong(SLOT_BYTES * arguments++, value);
+    return this;
+  }
+
+  /** Memory that is no block's: of a workspace. Null is a null pointer. */
+  Launcher address(Address value) {
+    return index(value == null ? 0 : value.number());
+  }
+
+  Launcher block(CudaBlock value) {
+    timeline.use(value);
+    return address(value.address());
+  }
+
+  /** A matrix: its block, and where in it. */
+  Launcher matrix(Operand<CudaBlock> value) {
+    return block(value.block()).index(value.offset());
+  }
+
+  /** Ends a launch: that many blocks of threads. */
+  void blocks(long x, long y) {
+    int status =
+        x > Integer.MAX_VALUE || y > Integer.MAX_VALUE
+            ? CUDA_ERROR_INVALID_VALUE
+            : cuLaunchKernel(
+                kernel.function(),
+                (int) x,
+                (int) y,
+                1,
+                kernel.threadsX(),
+                kernel.threadsY(),
+                1,
+                0,
+                stream,
+                lists[arguments],
+                null);
+    check(status, "cuLaunchKernel", x, y);
+  }
+
+  /** Ends a launch of blocks that wait for each other, so that all must run at the same time. */
+  void cooperativeBlocks(int x) {
+    int status =
+        cuLaunchCooperativeKernel(
+            kernel.function(),
+            x,
+            1,
+            1,
+            kernel.threadsX(),
+            kernel.threadsY(),
+            1,
+            0,
+            stream,
+            lists[arguments]);
+    check(status, "cuLaunchCooperativeKernel", x, 1);
+  }
+
+  private void check(int status, String call, long x, long y) {
+    if (status != CUDA_SUCCESS) {
+      throw Cuda.failure(
+          status,
+          call,
+          kernel.name(),
+          x + " x " + y + " blocks of " + kernel.threadsX() + " x " + kernel.threadsY());
+    }
+  }
+}

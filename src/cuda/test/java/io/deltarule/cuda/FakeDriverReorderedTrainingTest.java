@@ -1,0 +1,15 @@
+package io.deltarule.cuda;
+
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+
+/** Training where uploads that nothing waits for come first, and a block's threads backwards. */
+@Tag("kernels")
+class FakeDriverReorderedTrainingTest extends FakeDriverTrainingTest {
+
+  @BeforeEach
+  void reorder() {
+    FakeDriver.schedule(FakeDriver.Schedule.OTHERS_FIRST);
+    FakeDriver.reverseThreads(true);
+  }
+}

@@ -1,0 +1,29 @@
+package io.deltarule.cuda;
+
+import io.deltarule.engine.Engine;
+import io.deltarule.engine.EngineContract;
+import io.deltarule.engine.EngineOptions;
+import io.deltarule.engine.Precision;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.extension.ExtendWith;
+
+/** The contract in tf32, with all products on cuBLAS. */
+@Tag("kernels")
+@ExtendWith(FakeCard.class)
+class FakeDriverTf32ContractTest extends EngineContract {
+
+  @Override
+  protected Engine open(EngineOptions options) {
+    return FakeCard.open(options.precision(), true, FakeCard.NONE_SMALL);
+  }
+
+  @Override
+  protected EngineOptions options() {
+    return new EngineOptions(Precision.TF32, 0, "");
+  }
+
+  @Override
+  protected int[] threads() {
+    return new int[] {0};
+  }
+}

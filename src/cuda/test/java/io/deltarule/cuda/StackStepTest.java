@@ -1,0 +1,429 @@
+package io.deltarule.cuda;
+
+import static io.deltarule.cuda.KernelRunner.ceil;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import io.deltarule.engine.Activation;
+import io.deltarule.engine.Output;
+import io.deltarule.engine.UpdateRule;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Random;
+import java.util.stream.Stream;
+import jcuda.driver.CUdeviceptr;
+import jcuda.driver.CUfunction;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** The step in one launch leaves every buffer as the separate kernels do, bit for bit. */
+@Tag("kernels")
+class StackStepTest {
+  private static final int SAMPLES = 7;
+  private static final int STEPS = 3;
+
+  /** A stack, a batch of m rows, and the number of groups. */
+  record Stack(
+      int m, List<Integer> widths, Activation f, Output output, UpdateRule rule, int groups) {}
+
+  static Stream<Stack> stacks() {
+    List<Stack> stacks = new ArrayList<>();
+    UpdateRule sgd = new UpdateRule.Sgd();
+    UpdateRule momentum = new UpdateRule.Momentum(0.9f);
+    UpdateRule adam = new UpdateRule.Adam(0.9f, 0.999f, 1e-8f);
+    for (Activation f : Activation.values()) {
+      stacks.add(new Stack(17, List.of(33, 31, 65, 2), f, Output.SIGMOID, adam, 3));
+    }
+    for (Output output : Output.values()) {
+      stacks.add(new Stack(32, List.of(30, 64, 32, 1), Activation.RELU, output, sgd, 1));
+      stacks.add(new Stack(300, List.of(3, 5, 9), Activation.TANH, output, momentum, 2));
+    }
+    stacks.add(new Stack(1, List.of(1, 1), Activation.RELU, Output.LINEAR, adam, 2));
+    stacks.add(new Stack(5, List.of(129, 7), Activation.RELU, Output.SOFTMAX, momentum, 4));
+    stacks.add(new Stack(100, List.of(28, 96, 96, 1), Activation.GELU, Output.SIGMOID, adam, 5));
+    return stacks.stream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("stacks")
+  void hasTheBitsOfTheSeparateKernels(Stack stack) {
+    Memory memory = new Memory(stack);
+    try (KernelRunner runner = new KernelRunner(memory.size)) {
+      float[] initial = memory.initial();
+      runner.write(initial);
+      Separate separate = new Separate(runner, memory, stack);
+      for (int step = 0; step < STEPS; step++) {
+        separate.step();
+      }
+      float[] expected = runner.read();
+      assertTrue(Float.isFinite(expected[memory.losses + STEPS - 1]));
+
+      long address = runner.address();
+      runner.write(initial);
+      runner.write(memory.table, memory.words(address));
+      CUfunction kernel = runner.kernel("stack_step", "stack_step");
+      for (int step = 0; step < STEPS; step++) {
+        runner.launchCooperative(kernel, stack.groups(), 32, 8, runner.from(memory.table));
+      }
+      float[] actual = runner.read();
+      for (int i = 0; i < memory.table; i++) {
+        int at = i;
+        assertEquals(
+            Float.floatToRawIntBits(expected[i]),
+            Float.floatToRawIntBits(actual[i]),
+            () -> memory.describe(at) + ": " + expected[at] + " became " + actual[at]);
+      }
+    }
+  }
+
+  /** Where everything lies, in floats. */
+  private static final class Memory {
+    private final Stack stack;
+    private final int layers;
+    private final int m;
+    private final int[] w;
+    private final int[] b;
+    private final int[] saved;
+    private final int[] a;
+    private final int[] d;
+    private final int inputs;
+    private final int targets;
+    private final int rows;
+    private final int at;
+    private final int x;
+    private final int y;
+    private final int losses;
+    private final int partial;
+    private final int p;
+    private final int theta;
+    private final int gradient;
+    private final int state;
+    private final int schedule;
+    private final int barrier;
+    private final int table;
+    private final int size;
+    private final List<String> names = new ArrayList<>();
+    private final List<Integer> starts = new ArrayList<>();
+    private int used;
+
+    Memory(Stack stack) {
+      this.stack = stack;
+      m = stack.m();
+      layers = stack.widths().size() - 1;
+      inputs = take("inputs", SAMPLES * n(0));
+      targets = take("targets", SAMPLES * n(layers));
+      rows = take("rows", STEPS * m);
+      at = take("at", 1);
+      x = take("X", m * n(0));
+      y = take("Y", m * n(layers));
+      losses = take("losses", STEPS);
+      partial = take("partial", lossGroups());
+      w = new int[layers + 1];
+      b = new int[layers + 1];
+      saved = new int[layers + 1];
+      a = new int[layers + 1];
+      d = new int[layers + 1];
+      int parameters = 0;
+      for (int l = 1; l <= layers; l++) {
+        w[l] = parameters;
+        b[l] = w[l] + n(l) * n(l - 1);
+        parameters = b[l] + n(l);
+        a[l] = take("A" + l, m * n(l));
+        saved[l] = f(l).savesInput() ? take("Z" + l, m * n(l)) : a[l];
+        d[l] = take("D" + l, m * n(l));
+      }
+      p = parameters;
+      theta = take("theta", p);
+      gradient = take("gradient", p);
+      state = take("state", 2 * p);
+      schedule = take("schedule", 4 * STEPS);
+      barrier = take("barrier", 1);
+      used += used % 2; // words are aligned
+      table = take("table", 2 * (25 + 11 * layers));
+      size = used;
+    }
+
+    private int take(String name, int elements) {
+      names.add(name);
+      starts.add(used);
+      used += elements;
+      return used - elements;
+    }
+
+    int n(int layer) {
+      return stack.widths().get(layer);
+    }
+
+    Activation f(int layer) {
+      return layer == layers ? Activation.IDENTITY : stack.f();
+    }
+
+    int keep(int layer) {
+      return f(layer).savesInput() ? 1 : 0;
+    }
+
+    int lossGroups() {
+      return ceil(m * n(layers), 8 * 256);
+    }
+
+    /** An element, for messages. */
+    String describe(int element) {
+      int i = names.size() - 1;
+      while (starts.get(i) > element) {
+        i--;
+      }
+      return names.get(i) + "[" + (element - starts.get(i)) + "]";
+    }
+
+    float[] initial() {
+      Random random = new Random(stack.hashCode());
+      float[] values = new float[size];
+      for (int i = 0; i < SAMPLES * n(0); i++) {
+        values[inputs + i] = (float) random.nextGaussian();
+      }
+      for (int i = 0; i < SAMPLES * n(layers); i++) {
+        values[targets + i] = random.nextInt(2);
+      }
+      for (int i = 0; i < STEPS * m; i++) {
+        values[rows + i] = Float.intBitsToFloat(random.nextInt(SAMPLES));
+      }
+      for (int i = 0; i < p; i++) {
+        values[theta + i] = (float) random.nextGaussian() * 0.3f;
+      }
+      for (int step = 0; step < STEPS; step++) {
+        values[schedule + 4 * step] = 0.01f;
+        values[schedule + 4 * step + 1] = 0.001f;
+        values[schedule + 4 * step + 2] = 1.5f;
+        values[schedule + 4 * step + 3] = 1.25f;
+      }
+      return values;
+    }
+
+    /** The table of kernels/stack_step.cu. */
+    long[] words(long address) {
+      long[] words = new long[25 + 11 * layers];
+      UpdateRule rule = stack.rule();
+      float[] scalars =
+          rule instanceof UpdateRule.Adam adam
+              ? new float[] {adam.beta1(), adam.beta2(), adam.epsilon()}
+              : rule instanceof UpdateRule.Momentum momentum
+                  ? new float[] {momentum.momentum(), 0, 0}
+                  : new float[3];
+      words[0] = layers;
+      words[1] = m;
+      words[2] = n(0);
+      words[3] = p;
+      words[4] = rule instanceof UpdateRule.Sgd ? 0 : rule instanceof UpdateRule.Momentum ? 1 : 2;
+      words[5] =
+          switch (stack.output()) {
+            case SIGMOID -> 0;
+            case SOFTMAX -> 1;
+            case LINEAR -> 2;
+          };
+      words[6] = lossGroups();
+      words[7] = m;
+      int[] addresses = {
+        inputs, targets, rows, at, 0, x, y, losses, partial, theta, gradient, state, schedule,
+        barrier
+      };
+      for (int i = 0; i < addresses.length; i++) {
+        words[8 + i] = address + 4L * addresses[i];
+      }
+      words[12] = 0;
+      for (int i = 0; i < scalars.length; i++) {
+        words[22 + i] = Float.floatToRawIntBits(scalars[i]);
+      }
+      for (int l = 1; l <= layers; l++) {
+        int word = 25 + 11 * (l - 1);
+        words[word] = n(l);
+        words[word + 1] = n(l - 1);
+        words[word + 2] = f(l).ordinal();
+        words[word + 3] = keep(l);
+        int[] matrices = {
+          theta + w[l], theta + b[l], gradient + w[l], gradient + b[l], saved[l], a[l], d[l]
+        };
+        for (int i = 0; i < matrices.length; i++) {
+          words[word + 4 + i] = address + 4L * matrices[i];
+        }
+      }
+      return words;
+    }
+  }
+
+  /** A step by one kernel after the other; products by the wide tile, whose bits are the same. */
+  private static final class Separate {
+    private static final int WG = 256;
+
+    private final KernelRunner runner;
+    private final Memory memory;
+    private final Stack stack;
+    private final CUdeviceptr block;
+
+    Separate(KernelRunner runner, Memory memory, Stack stack) {
+      this.runner = runner;
+      this.memory = memory;
+      this.stack = stack;
+      block = runner.block();
+    }
+
+    void step() {
+      final int layers = memory.layers;
+      final int m = memory.m;
+      gather(memory.inputs, memory.n(0), memory.x);
+      gather(memory.targets, memory.n(layers), memory.y);
+      for (int l = 1; l <= layers; l++) {
+        product(
+            "gemm_forward",
+            m,
+            memory.n(l),
+            m,
+            memory.n(l),
+            memory.n(l - 1),
+            memory.f(l).ordinal(),
+            memory.keep(l),
+            block,
+            (long) (l == 1 ? memory.x : memory.a[l - 1]),
+            block,
+            (long) memory.theta + memory.w[l],
+            block,
+            (long) memory.theta + memory.b[l],
+            block,
+            (long) memory.saved[l],
+            block,
+            (long) memory.a[l]);
+      }
+      outputError();
+      for (int l = layers; l >= 1; l--) {
+        gradients(l, l == 1 ? memory.x : memory.a[l - 1]);
+        if (l > 1) {
+          product(
+              "gemm_propagate",
+              m,
+              memory.n(l - 1),
+              m,
+              memory.n(l - 1),
+              memory.n(l),
+              memory.f(l - 1).ordinal(),
+              block,
+              (long) memory.d[l],
+              block,
+              (long) memory.theta + memory.w[l],
+              block,
+              (long) memory.saved[l - 1],
+              block,
+              (long) memory.d[l - 1]);
+        }
+      }
+      update();
+      runner.launch(runner.kernel("cursor", "cursor_advance"), 1, 1, 1, 1, runner.from(memory.at));
+    }
+
+    private void gather(int data, int n, int batch) {
+      runner.launch(
+          runner.kernel("gather", "gather"),
+          ceil(memory.m * n, WG),
+          1,
+          WG,
+          1,
+          memory.m,
+          n,
+          memory.m,
+          block,
+          (long) data,
+          runner.from(memory.rows),
+          runner.from(memory.at),
+          block,
+          (long) batch);
+    }
+
+    private void product(String name, int rows, int columns, Object... arguments) {
+      runner.launch(
+          runner.kernel("gemm_wide", name), ceil(columns, 128), ceil(rows, 128), 16, 16, arguments);
+    }
+
+    private void outputError() {
+      int groups = memory.lossGroups();
+      runner.launch(
+          runner.kernel(
+              "output_error", "output_error_" + stack.output().name().toLowerCase(Locale.ROOT)),
+          groups,
+          1,
+          WG,
+          1,
+          memory.m,
+          memory.n(memory.layers),
+          block,
+          (long) memory.a[memory.layers],
+          block,
+          (long) memory.y,
+          block,
+          (long) memory.d[memory.layers],
+          runner.from(memory.partial),
+          block,
+          (long) memory.losses,
+          runner.from(memory.at));
+      if (groups > 1) {
+        runner.launch(
+            runner.kernel("output_error", "sum_losses"),
+            1,
+            1,
+            WG,
+            1,
+            groups,
+            runner.from(memory.partial),
+            block,
+            (long) memory.losses,
+            runner.from(memory.at));
+      }
+    }
+
+    private void gradients(int l, int a) {
+      product(
+          "gemm_gradient",
+          memory.n(l),
+          memory.n(l - 1),
+          memory.n(l),
+          memory.n(l - 1),
+          memory.m,
+          block,
+          (long) memory.d[l],
+          block,
+          (long) a,
+          block,
+          (long) memory.gradient + memory.w[l]);
+      runner.launch(
+          runner.kernel("column_sums", "column_sums"),
+          ceil(memory.n(l), 32),
+          1,
+          32,
+          8,
+          memory.m,
+          memory.n(l),
+          block,
+          (long) memory.d[l],
+          block,
+          (long) memory.gradient + memory.b[l]);
+    }
+
+    private void update() {
+      UpdateRule rule = stack.rule();
+      List<Object> arguments = new ArrayList<>();
+      arguments.addAll(List.of((long) memory.p, block, (long) memory.theta));
+      arguments.addAll(List.of(block, (long) memory.gradient));
+      arguments.addAll(List.of(block, (long) memory.schedule, runner.from(memory.at)));
+      String name = "update_sgd";
+      if (rule instanceof UpdateRule.Momentum momentum) {
+        name = "update_momentum";
+        arguments.addAll(List.of(block, (long) memory.state, momentum.momentum()));
+      } else if (rule instanceof UpdateRule.Adam adam) {
+        name = "update_adam";
+        arguments.addAll(List.of(block, (long) memory.state));
+        arguments.addAll(List.of(adam.beta1(), adam.beta2(), adam.epsilon()));
+      }
+      runner.launch(
+          runner.kernel("update", name), ceil(memory.p, WG * 4), 1, WG, 1, arguments.toArray());
+    }
+  }
+}
