@@ -70,10 +70,12 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
       releases.add(equations::close);
       plan =
           new Plan(
-              equations, products, new FusedStep(launcher, kernels, products, timeline, device));
+              equations,
+              products,
+              new FusedStep(launcher, kernels, products, timeline, transfers, device));
       workspace = new Workspace(memory, false);
       releases.add(workspace::close);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       releaseAll();
       throw e;
     }

@@ -16,6 +16,7 @@ import java.util.Locale;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import jcuda.driver.CUresult;
+import jcuda.driver.JCudaDriver;
 
 /**
  * The usable cards, the newest and then the largest first.
@@ -44,6 +45,7 @@ record Devices(List<Device> all, String reason, String remedy) {
   }
 
   private static Devices search() {
+    JCudaDriver.setExceptionsEnabled(false); // another user of JCuda may have enabled them
     int status = cuInit(0);
     int[] count = new int[1];
     if (status == CUDA_SUCCESS) {

@@ -1,6 +1,5 @@
 package io.deltarule.cuda;
 
-import static jcuda.driver.JCudaDriver.cuMemcpyHtoD;
 import static jcuda.driver.JCudaDriver.cuMemsetD32;
 
 import io.deltarule.engine.Activation;
@@ -11,7 +10,6 @@ import io.deltarule.engine.spi.StepCursor;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
-import jcuda.Pointer;
 
 /**
  * The whole training step of a stack of small layers as the one kernel stack_step, whose time would
@@ -29,14 +27,21 @@ final class FusedStep {
   private final Kernels kernels;
   private final Products products;
   private final Timeline timeline;
+  private final Transfers transfers;
   private final Device device;
 
   FusedStep(
-      Launcher launcher, Kernels kernels, Products products, Timeline timeline, Device device) {
+      Launcher launcher,
+      Kernels kernels,
+      Products products,
+      Timeline timeline,
+      Transfers transfers,
+      Device device) {
     this.launcher = launcher;
     this.kernels = kernels;
     this.products = products;
     this.timeline = timeline;
+    this.transfers = transfers;
     this.device = device;
   }
 
@@ -48,11 +53,7 @@ final class FusedStep {
     }
     long[] table = table(step, workspace);
     Address address = workspace.allocate(8L * table.length);
-    // Both are there before the capture ends, so before any replay.
-    Cuda.check(
-        cuMemcpyHtoD(address, Pointer.to(table), 8L * table.length),
-        "cuMemcpyHtoD",
-        8L * table.length + " bytes");
+    transfers.copyNow(address, table);
     Stream.concat(
             ops.stream().flatMap(op -> op.operands().stream().map(Operand::block)),
             Stream.of(step.inputs.rows().block(), step.update.at().block()))

@@ -53,7 +53,7 @@ final class Graph implements Replay {
       int status = cuGraphInstantiate(executable, graph, 0);
       Cuda.warn(cuGraphDestroy(graph), "cuGraphDestroy");
       Cuda.check(status, "cuGraphInstantiate");
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       workspace.close();
       throw e;
     }
@@ -65,7 +65,7 @@ final class Graph implements Replay {
     timeline.beginCapture();
     try {
       launches.launch(workspace);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       timeline.endCapture();
       if (cuStreamEndCapture(stream, graph) == CUDA_SUCCESS) {
         Cuda.warn(cuGraphDestroy(graph), "cuGraphDestroy");

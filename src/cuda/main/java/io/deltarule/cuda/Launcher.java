@@ -16,6 +16,7 @@ import jcuda.driver.CUstream;
 final class Launcher {
   private static final int MOST_ARGUMENTS = 24;
   private static final int SLOT_BYTES = 8;
+  private static final int MOST_BLOCKS_DOWN = 65_535;
 
   private final CUstream stream;
   private final Timeline timeline;
@@ -76,7 +77,7 @@ final class Launcher {
   /** Ends a launch: that many blocks of threads. */
   void blocks(long x, long y) {
     int status =
-        x > Integer.MAX_VALUE || y > Integer.MAX_VALUE
+        x > Integer.MAX_VALUE || y > MOST_BLOCKS_DOWN
             ? CUDA_ERROR_INVALID_VALUE
             : cuLaunchKernel(
                 kernel.function(),

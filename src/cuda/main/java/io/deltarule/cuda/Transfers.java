@@ -5,6 +5,7 @@ import static jcuda.driver.JCudaDriver.cuEventSynchronize;
 import static jcuda.driver.JCudaDriver.cuMemFreeHost;
 import static jcuda.driver.JCudaDriver.cuMemHostAlloc;
 import static jcuda.driver.JCudaDriver.cuMemcpyDtoHAsync;
+import static jcuda.driver.JCudaDriver.cuMemcpyHtoD;
 import static jcuda.driver.JCudaDriver.cuMemcpyHtoDAsync;
 import static jcuda.driver.JCudaDriver.cuStreamSynchronize;
 import static jcuda.driver.JCudaDriver.cuStreamWaitEvent;
@@ -116,6 +117,20 @@ final class Transfers implements AutoCloseable {
       Cuda.check(cuEventRecord(slot.copied, upload), "cuEventRecord");
     }
     Cuda.check(cuStreamWaitEvent(compute, slot.copied, 0), "cuStreamWaitEvent");
+  }
+
+  /**
+   * Copies at once, even while launches are captured: from pinned memory, a copy that waits has
+   * arrived when it returns, and with it what was queued on the default stream before.
+   */
+  void copyNow(Address to, long[] words) {
+    Slot slot = slots[next];
+    Cuda.check(cuEventSynchronize(slot.copied), "cuEventSynchronize");
+    slot.bytes.asLongBuffer().put(words);
+    Cuda.check(
+        cuMemcpyHtoD(to, slot.pinned, 8L * words.length),
+        "cuMemcpyHtoD",
+        8L * words.length + " bytes");
   }
 
   /** Whether there was an upload since the last time that this was asked. */
