@@ -9,12 +9,10 @@ import static jcuda.driver.JCudaDriver.cuInit;
 import io.deltarule.engine.Availability;
 import io.deltarule.engine.EngineException;
 import io.deltarule.engine.EngineUnavailableException;
+import io.deltarule.engine.spi.DeviceChoice;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
-import java.util.Locale;
-import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import jcuda.driver.CUresult;
 import jcuda.driver.JCudaDriver;
 
@@ -99,29 +97,11 @@ record Devices(List<Device> all, String reason, String remedy) {
     if (all.isEmpty()) {
       throw new EngineUnavailableException("cuda: " + reason + "; " + remedy);
     }
-    if (wish.isEmpty()) {
-      return all.get(0);
-    }
-    if (wish.chars().allMatch(Character::isDigit) && wish.length() < 9) {
-      int number = Integer.parseInt(wish);
-      if (number < all.size()) {
-        return all.get(number);
-      }
-    } else {
-      String part = wish.toLowerCase(Locale.ROOT);
-      for (Device device : all) {
-        if (device.toString().toLowerCase(Locale.ROOT).contains(part)) {
-          return device;
-        }
-      }
-    }
-    throw new EngineUnavailableException("cuda: no device '" + wish + "'; there are " + this);
+    return DeviceChoice.choose("cuda", all, wish);
   }
 
   @Override
   public String toString() {
-    return IntStream.range(0, all.size())
-        .mapToObj(i -> i + ": " + all.get(i))
-        .collect(Collectors.joining("; "));
+    return DeviceChoice.list(all);
   }
 }
