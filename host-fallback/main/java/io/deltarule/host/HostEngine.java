@@ -10,6 +10,7 @@ import io.deltarule.engine.spi.AbstractEngine;
 import io.deltarule.engine.spi.IndexLists;
 import io.deltarule.engine.spi.Operand;
 import io.deltarule.engine.spi.StepCursor;
+import java.util.function.Function;
 
 /** The engine in pure Java: matrices are ranges of arrays, and every call is done on return. */
 final class HostEngine extends AbstractEngine<HostBlock> {
@@ -19,9 +20,9 @@ final class HostEngine extends AbstractEngine<HostBlock> {
   private final OutputErrors outputErrors;
   private final Updates updates;
 
-  HostEngine(int threads) {
+  HostEngine(int threads, Function<Workers, Products> kind) {
     workers = new Workers(threads);
-    products = Vectorization.products(workers);
+    products = kind.apply(workers);
     description =
         new EngineDescription(
             HostEngineProvider.NAME, HostEngineProvider.device(threads, products), Precision.FP32);

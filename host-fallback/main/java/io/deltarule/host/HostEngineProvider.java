@@ -6,6 +6,7 @@ import io.deltarule.engine.EngineOptions;
 import io.deltarule.engine.EngineProvider;
 import io.deltarule.engine.EngineUnavailableException;
 import io.deltarule.engine.Precision;
+import java.util.function.Function;
 
 /** Provides the engine that runs wherever Java does. */
 public final class HostEngineProvider implements EngineProvider {
@@ -14,8 +15,16 @@ public final class HostEngineProvider implements EngineProvider {
 
   private static final int MOST_THREADS = 1024;
 
+  private final Function<Workers, Products> products;
+
   /** For ServiceLoader. */
-  public HostEngineProvider() {}
+  public HostEngineProvider() {
+    this(Vectorization::warming);
+  }
+
+  HostEngineProvider(Function<Workers, Products> products) {
+    this.products = products;
+  }
 
   @Override
   public String name() {
@@ -50,7 +59,7 @@ public final class HostEngineProvider implements EngineProvider {
       throw new EngineUnavailableException(
           "host: has at most %d threads, not %d".formatted(MOST_THREADS, options.threads()));
     }
-    return new HostEngine(threads(options));
+    return new HostEngine(threads(options), products);
   }
 
   static String device(int threads, Products products) {

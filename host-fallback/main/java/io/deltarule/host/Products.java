@@ -4,10 +4,25 @@ import io.deltarule.engine.Activation;
 import io.deltarule.engine.spi.Operand;
 
 /**
- * The three equations that are matrix products, see {@link io.deltarule.engine.Engine}. Every
- * element of a result is computed by a sequence of operations that depends on the shapes alone.
+ * The three equations that are matrix products, see {@link io.deltarule.engine.Engine}.
+ *
+ * <p>Every element of a product is computed by the same operations everywhere: the terms are cut
+ * into stretches ({@link #stretch}), each is one chain of fused multiply-adds over ascending terms
+ * that starts at zero, and the stretches are added in their order; then follow the bias and the
+ * activation, or the mask. So the bits depend on the shapes alone: not on the processor's vectors,
+ * tiles, blocks or threads, and an engine may change from one implementation to another.
  */
 interface Products {
+
+  /** The most terms of a chain: a tile's rows of A and columns of B stay in the first cache. */
+  int LONGEST_STRETCH = 400;
+
+  /** How many terms each stretch has, but for the last, when a sum has so many; at least 8. */
+  static int stretch(int terms) {
+    int stretches = Math.max(1, (terms + LONGEST_STRETCH - 1) / LONGEST_STRETCH);
+    int even = (terms + stretches - 1) / stretches;
+    return Math.max(8, (even + 7) / 8 * 8);
+  }
 
   /** What they are computed in, for people. */
   String vectors();

@@ -14,13 +14,17 @@ import java.util.Arrays;
  *   c1  +=      a10 a11 a12 a13
  * </pre>
  *
- * Every element of C is one chain of fused multiply-adds over ascending k from its start value,
- * whatever the blocking; what follows element by element is done while the row is in the cache.
+ * What follows element by element is done while the row is in the cache.
  */
 final class RowProducts implements Products {
 
   /** The tile: rows of C, and terms of their sums (rows of B), at a time. */
   private static final int ROWS = 2;
+
+  /** The tile of {@link #dots}: eight sums hide the latency of a multiply-add. */
+  private static final int DOT_ROWS = 4;
+
+  private static final int DOT_COLUMNS = 2;
 
   private static final int TERMS = 4;
 
@@ -48,6 +52,7 @@ final class RowProducts implements Products {
   private final Workers workers;
   private final Rows packed = new Rows();
   private final Rows[] results; // one for each worker
+  private final Rows[] partial; // the same
   private final Rows[] masks; // the same
   private final Forward forward = new Forward();
   private final Propagate propagate = new Propagate();
@@ -58,9 +63,11 @@ final class RowProducts implements Products {
   RowProducts(Workers workers) {
     this.workers = workers;
     results = new Rows[workers.threads()];
+    partial = new Rows[workers.threads()];
     masks = new Rows[workers.threads()];
     for (int i = 0; i < results.length; i++) {
       results[i] = new Rows();
+      partial[i] = new Rows();
       masks[i] = new Rows();
     }
   }
@@ -116,7 +123,7 @@ final class RowProducts implements Products {
     propagate.e = e.block().floats();
     propagate.atE = (int) e.offset();
     propagate.shape(m, n, k);
-    copy.run(w, n, k, false, propagate);
+    copy.run(w, n, k, propagate);
     propagate.run();
   }
 
@@ -127,15 +134,12 @@ final class RowProducts implements Products {
     int k = d.rows();
     int n = a.columns();
     gradients.factor(d, 1, m);
-    gradients.inputs = n;
     gradients.dw = dw.block().floats();
     gradients.atDw = (int) dw.offset();
-    gradients.db = db.block().floats();
-    gradients.atDb = (int) db.offset();
-    // A column of ones beside A gives db beside dW.
-    gradients.shape(m, n + 1, k);
-    copy.run(a, n, k, true, gradients);
+    gradients.shape(m, n, k);
+    copy.run(a, n, k, gradients);
     gradients.run();
+    columnSums(d.block().floats(), (int) d.offset(), k, m, db.block().floats(), (int) db.offset());
   }
 
   private static int roundUp(int number, int to) {
@@ -185,6 +189,7 @@ final class RowProducts implements Products {
         for (int i = 0; i < results.length; i++) {
           // Now, as a worker may have its first chunk of this shape at any later call.
           results[i].take(height, width);
+          partial[i].take(height, width);
           masks[i].take(1, width);
         }
         workers.run(this, rowBlocks * columnBlocks);
@@ -207,32 +212,37 @@ final class RowProducts implements Products {
       // Whole tiles: what lies past i1 repeats the last row and is dropped.
       int whole = roundUp(i1 - i0, ROWS);
       float[][] c = results[worker].take(whole, width);
-      for (int i = 0; i < whole; i++) {
-        begin(c[i], j0, columns);
+      int stretch = Products.stretch(k);
+      zero(c, whole, columns);
+      sum(i0, i1, 0, Math.min(k, stretch), block, columns, c);
+      for (int p = stretch; p < k; p += stretch) {
+        float[][] further = partial[worker].take(whole, width);
+        zero(further, whole, columns);
+        sum(i0, i1, p, Math.min(k, p + stretch), block, columns, further);
+        for (int i = 0; i < whole; i++) {
+          add(further[i], c[i], columns);
+        }
       }
-      sum(i0, i1, block, columns, c);
       for (int i = i0; i < i1; i++) {
         end(c[i - i0], i, j0, columns, worker);
       }
     }
 
-    void sum(int i0, int i1, int block, int columns, float[][] c) {
-      for (int p0 = 0; p0 < k; p0 += DEPTH) {
-        int p1 = Math.min(k, p0 + DEPTH);
+    /** Adds the terms from p0 up to p1. */
+    void sum(int i0, int i1, int p0, int p1, int block, int columns, float[][] c) {
+      for (int q0 = p0; q0 < p1; q0 += DEPTH) {
+        int q1 = Math.min(p1, q0 + DEPTH);
         for (int i = i0; i < i1; i += ROWS) {
-          int a0 = atLeft + i * rowStride + p0 * columnStride;
+          int a0 = atLeft + i * rowStride + q0 * columnStride;
           int a1 = i + 1 < m ? a0 + rowStride : a0;
-          for (int p = p0; p < p1; p += TERMS) {
-            tile(left, a0, a1, columnStride, p1 - p, rows, block * depth + p, c, i - i0, columns);
+          for (int q = q0; q < q1; q += TERMS) {
+            tile(left, a0, a1, columnStride, q1 - q, rows, block * depth + q, c, i - i0, columns);
             a0 += TERMS * columnStride;
             a1 += TERMS * columnStride;
           }
         }
       }
     }
-
-    /** Sets a row of C to its start value. */
-    abstract void begin(float[] c, int j0, int columns);
 
     /** Does what follows the sums and stores them. */
     abstract void end(float[] c, int i, int j0, int columns, int worker);
@@ -251,27 +261,74 @@ final class RowProducts implements Products {
     boolean thin;
 
     @Override
-    void begin(float[] c, int j0, int columns) {
-      System.arraycopy(b, atB + j0, c, 0, columns);
-    }
-
-    @Override
-    void sum(int i0, int i1, int block, int columns, float[][] c) {
+    void sum(int i0, int i1, int p0, int p1, int block, int columns, float[][] c) {
       if (!thin) {
-        super.sum(i0, i1, block, columns, c);
+        super.sum(i0, i1, p0, p1, block, columns, c);
         return;
       }
-      for (int i = i0; i < i1; i += ROWS) {
-        int x0 = super.atLeft + i * k;
-        int x1 = i + 1 < m ? x0 + k : x0;
-        for (int j = 0; j < columns; j++) {
-          dots(super.left, x0, x1, w, atW + (block * width + j) * k, k, c, i - i0, j);
+      for (int i = i0; i < i1; i += DOT_ROWS) {
+        for (int j = 0; j < columns; j += DOT_COLUMNS) {
+          dots(i, i1 - 1, p0, p1, block * width + j, c, i - i0, j, columns - 1);
         }
+      }
+    }
+
+    /**
+     * Sets two columns of four rows of C to the dot products of rows of X and of W; what would lie
+     * past the last row or column repeats it.
+     */
+    private void dots(
+        int row, int lastRow, int p0, int p1, int column, float[][] c, int i, int j, int lastJ) {
+      float[] x = super.left;
+      int x0 = super.atLeft + row * k;
+      int x1 = super.atLeft + Math.min(row + 1, lastRow) * k;
+      int x2 = super.atLeft + Math.min(row + 2, lastRow) * k;
+      int x3 = super.atLeft + Math.min(row + 3, lastRow) * k;
+      int w0 = atW + column * k;
+      int w1 = j < lastJ ? w0 + k : w0;
+      float s00 = 0;
+      float s01 = 0;
+      float s10 = 0;
+      float s11 = 0;
+      float s20 = 0;
+      float s21 = 0;
+      float s30 = 0;
+      float s31 = 0;
+      for (int p = p0; p < p1; p++) {
+        float w0p = w[w0 + p];
+        float w1p = w[w1 + p];
+        s00 = Math.fma(x[x0 + p], w0p, s00);
+        s01 = Math.fma(x[x0 + p], w1p, s01);
+        s10 = Math.fma(x[x1 + p], w0p, s10);
+        s11 = Math.fma(x[x1 + p], w1p, s11);
+        s20 = Math.fma(x[x2 + p], w0p, s20);
+        s21 = Math.fma(x[x2 + p], w1p, s21);
+        s30 = Math.fma(x[x3 + p], w0p, s30);
+        s31 = Math.fma(x[x3 + p], w1p, s31);
+      }
+      int rows = lastRow - row;
+      int j1 = Math.min(j + 1, lastJ);
+      c[i][j1] = s01;
+      c[i][j] = s00;
+      if (rows > 0) {
+        c[i + 1][j1] = s11;
+        c[i + 1][j] = s10;
+      }
+      if (rows > 1) {
+        c[i + 2][j1] = s21;
+        c[i + 2][j] = s20;
+      }
+      if (rows > 2) {
+        c[i + 3][j1] = s31;
+        c[i + 3][j] = s30;
       }
     }
 
     @Override
     void end(float[] c, int i, int j0, int columns, int worker) {
+      float[] bias = masks[worker].take(1, width)[0];
+      System.arraycopy(b, atB + j0, bias, 0, columns);
+      add(bias, c, columns);
       if (saved != null) {
         System.arraycopy(c, 0, saved, atSaved + i * n + j0, columns);
       }
@@ -288,11 +345,6 @@ final class RowProducts implements Products {
     int atE;
 
     @Override
-    void begin(float[] c, int j0, int columns) {
-      Arrays.fill(c, 0, columns, 0f);
-    }
-
-    @Override
     void end(float[] c, int i, int j0, int columns, int worker) {
       float[] mask = masks[worker].take(1, width)[0];
       System.arraycopy(saved, atSaved + i * n + j0, mask, 0, columns);
@@ -302,44 +354,30 @@ final class RowProducts implements Products {
   }
 
   private final class Gradients extends Multiply {
-    int inputs; // columns of dW, one less than there are here
     float[] dw;
     int atDw;
-    float[] db;
-    int atDb;
-
-    @Override
-    void begin(float[] c, int j0, int columns) {
-      Arrays.fill(c, 0, columns, 0f);
-    }
 
     @Override
     void end(float[] c, int i, int j0, int columns, int worker) {
-      int weights = Math.min(columns, inputs - j0);
-      System.arraycopy(c, 0, dw, atDw + i * inputs + j0, weights);
-      if (weights < columns) {
-        db[atDb + i] = c[weights];
-      }
+      System.arraycopy(c, 0, dw, atDw + i * n + j0, columns);
     }
   }
 
-  /** Packs the rows of a matrix [k x n], with a column of ones if asked. */
+  /** Packs the rows of a matrix [k x n]. */
   private final class Copy extends Workers.Task {
     private float[] from;
     private int at;
     private int n;
     private int k;
-    private boolean ones;
     private float[][] to;
     private int depth;
     private int width;
 
-    void run(Operand<HostBlock> b, int columns, int terms, boolean withOnes, Multiply product) {
+    void run(Operand<HostBlock> b, int columns, int terms, Multiply product) {
       from = b.block().floats();
       at = (int) b.offset();
       n = columns;
       k = terms;
-      ones = withOnes;
       depth = product.depth;
       width = product.width;
       pack(this, product);
@@ -352,9 +390,6 @@ final class RowProducts implements Products {
       for (int p = chunk * PACK_ROWS; p < p1; p++) {
         for (int j = 0, row = p; j < n; j += width, row += depth) {
           System.arraycopy(from, at + p * n + j, to[row], 0, Math.min(width, n - j));
-        }
-        if (ones) {
-          to[n / width * depth + p][n % width] = 1f;
         }
       }
     }
@@ -485,42 +520,26 @@ final class RowProducts implements Products {
     }
   }
 
-  /**
-   * Adds to column j of two rows of C the dot products of two rows of X with one of W; four
-   * accumulators each hide the latency of the multiply-adds.
-   */
-  private static void dots(
-      float[] x, int x0, int x1, float[] w, int atW, int k, float[][] c, int i, int j) {
-    float s00 = 0;
-    float s01 = 0;
-    float s02 = 0;
-    float s03 = 0;
-    float s10 = 0;
-    float s11 = 0;
-    float s12 = 0;
-    float s13 = 0;
-    int p = 0;
-    for (; p <= k - 4; p += 4) {
-      float w0 = w[atW + p];
-      float w1 = w[atW + p + 1];
-      float w2 = w[atW + p + 2];
-      float w3 = w[atW + p + 3];
-      s00 = Math.fma(x[x0 + p], w0, s00);
-      s01 = Math.fma(x[x0 + p + 1], w1, s01);
-      s02 = Math.fma(x[x0 + p + 2], w2, s02);
-      s03 = Math.fma(x[x0 + p + 3], w3, s03);
-      s10 = Math.fma(x[x1 + p], w0, s10);
-      s11 = Math.fma(x[x1 + p + 1], w1, s11);
-      s12 = Math.fma(x[x1 + p + 2], w2, s12);
-      s13 = Math.fma(x[x1 + p + 3], w3, s13);
+  private static void zero(float[][] c, int rows, int columns) {
+    for (int i = 0; i < rows; i++) {
+      Arrays.fill(c[i], 0, columns, 0f);
     }
-    for (; p < k; p++) {
-      float wp = w[atW + p];
-      s00 = Math.fma(x[x0 + p], wp, s00);
-      s10 = Math.fma(x[x1 + p], wp, s10);
+  }
+
+  private static void add(float[] from, float[] to, int n) {
+    for (int j = 0; j < n; j++) {
+      to[j] += from[j];
     }
-    c[i][j] += s00 + s01 + (s02 + s03);
-    c[i + 1][j] += s10 + s11 + (s12 + s13);
+  }
+
+  /** The sums of the columns of D [m x n]. */
+  private static void columnSums(float[] d, int atD, int m, int n, float[] sums, int atSums) {
+    Arrays.fill(sums, atSums, atSums + n, 0f);
+    for (int i = 0, at = atD; i < m; i++, at += n) {
+      for (int j = 0; j < n; j++) {
+        sums[atSums + j] += d[at + j];
+      }
+    }
   }
 
   private static void transposeEight(

@@ -18,6 +18,7 @@ final class Vectorization {
 
   private Vectorization() {}
 
+  /** The fastest once they are compiled. */
   static Products products(Workers workers) {
     if (!PRESENT) {
       return new RowProducts(workers);
@@ -30,6 +31,11 @@ final class Vectorization {
     } catch (ReflectiveOperationException e) {
       throw new IllegalStateException(PRODUCTS, e);
     }
+  }
+
+  /** The plain ones until the fastest are compiled. */
+  static Products warming(Workers workers) {
+    return PRESENT ? new WarmingProducts(workers, WarmUp.begun()) : new RowProducts(workers);
   }
 
   /** How this JVM could be faster; empty if it could not. */

@@ -77,7 +77,8 @@ final class ForwardProduct extends TiledProduct {
     for (; j < whole; j += LANES) {
       FloatVector sum =
           FloatVector.fromArray(SPECIES, z, at + j).add(FloatVector.fromArray(SPECIES, b, atB + j));
-      sum.blend(zero, sum.compare(VectorOperators.LT, zero)).intoArray(z, at + j);
+      // As Math.max does: -0 becomes 0 and NaN stays.
+      sum.blend(zero, sum.compare(VectorOperators.LE, zero)).intoArray(z, at + j);
     }
     for (; j < n; j++) {
       z[at + j] = Math.max(z[at + j] + b[atB + j], 0f);

@@ -11,14 +11,9 @@ import jdk.incubator.vector.FloatVector;
  *
  * <p>A chunk is a block of C's columns, and of its rows where there are too few columns for all
  * threads. For each stretch of k, the block's part of B is packed into panels as wide as a tile,
- * which stay in the second-level cache while the tiles' rows of A pass by. Every element of C is
- * one chain of fused multiply-adds over ascending k in each stretch, and the stretches depend on k
- * alone: the bits do not depend on the tiles, the blocks or the threads.
+ * which stay in the second-level cache while the tiles' rows of A pass by.
  */
 abstract class TiledProduct extends Workers.Task {
-
-  /** Terms of the sums in one go. */
-  private static final int DEPTH = 400;
 
   /** Columns of a block. */
   private static final int BLOCK = 256;
@@ -94,8 +89,7 @@ abstract class TiledProduct extends Workers.Task {
     tile = Tiles.of(m, n);
     boolean shared = (long) m * n * Math.max(1, k) >= WORTH_SHARING;
     int shares = shared ? workers.threads() : 1;
-    int stretches = Math.max(1, (k + DEPTH - 1) / DEPTH);
-    stretch = roundUp((k + stretches - 1) / stretches, 8);
+    stretch = Products.stretch(k);
     int panels = (n + tile.columns - 1) / tile.columns;
     int wide = Math.max(1, BLOCK / tile.columns);
     if (shares > 1) {

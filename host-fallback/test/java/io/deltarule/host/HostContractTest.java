@@ -8,6 +8,6 @@ import io.deltarule.engine.EngineOptions;
 class HostContractTest extends EngineContract {
   @Override
   protected Engine open(EngineOptions options) {
-    return new HostEngineProvider().open(options);
+    return HostEngines.open(options);
   }
 }

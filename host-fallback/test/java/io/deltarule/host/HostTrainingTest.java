@@ -8,6 +8,6 @@ import io.deltarule.training.TrainingContract;
 class HostTrainingTest extends TrainingContract {
   @Override
   protected Engine open(EngineOptions options) {
-    return new HostEngineProvider().open(options);
+    return HostEngines.open(options);
   }
 }

@@ -150,6 +150,32 @@ class ProductsTest {
     }
   }
 
+  /** And so in vectors of any width. */
+  @ParameterizedTest
+  @CsvSource({
+    "32, 64, 30",
+    "32, 1, 32",
+    "1, 70, 130",
+    "7, 19, 1000",
+    "67, 200, 801",
+    "850, 33, 47",
+    "65, 1300, 129",
+    "130, 127, 0"
+  })
+  void giveTheSameBitsInPlainJava(int m, int n, int k) {
+    for (Activation f : Activation.values()) {
+      Products products = new Products(m, n, k, f);
+      try (Engine engine = HostEngines.open(3);
+          Engine plain = new HostEngine(2, RowProducts::new)) {
+        List<float[]> expected = products.results(plain);
+        List<float[]> actual = products.results(engine);
+        for (int i = 0; i < expected.size(); i++) {
+          assertArrayEquals(expected.get(i), actual.get(i));
+        }
+      }
+    }
+  }
+
   /** The JIT compiler's vectors, its scalar loops and the interpreter agree. */
   @Test
   void giveTheSameBitsCompiledAndInterpreted() {
