@@ -35,7 +35,8 @@ final class Vectorization {
 
   /** The plain ones until the fastest are compiled. */
   static Products warming(Workers workers) {
-    return PRESENT ? new WarmingProducts(workers, WarmUp.begun()) : new RowProducts(workers);
+    Products plain = new RowProducts(workers);
+    return PRESENT ? new WarmingProducts(plain, products(workers), WarmUp.begun()) : plain;
   }
 
   /** How this JVM could be faster; empty if it could not. */

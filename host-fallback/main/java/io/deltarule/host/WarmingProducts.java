@@ -13,10 +13,15 @@ final class WarmingProducts implements Products {
   private final Products last;
   private Products now;
 
-  WarmingProducts(Workers workers, BooleanSupplier ready) {
+  /**
+   * Products that change once.
+   *
+   * @param ready when; asked before each product
+   */
+  WarmingProducts(Products first, Products last, BooleanSupplier ready) {
     this.ready = ready;
-    last = Vectorization.products(workers);
-    now = new RowProducts(workers);
+    this.last = last;
+    now = first;
   }
 
   private Products now() {
