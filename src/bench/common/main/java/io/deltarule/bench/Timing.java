@@ -15,23 +15,25 @@ final class Timing {
    * @return the seconds of one run, of each repeat
    */
   static double[] seconds(IntConsumer work, double seconds, int repeats) {
-    long runs = 0;
     int chunk = 1;
-    long start = System.nanoTime();
-    double spent;
-    do {
-      work.accept(chunk);
-      runs += chunk;
-      spent = (System.nanoTime() - start) * 1e-9;
-      chunk = (int) Math.max(1, Math.min(runs, runs * (seconds - spent) / spent));
-    } while (spent < seconds);
-    int inner = (int) Math.max(1, runs * seconds / spent / repeats);
+    double spent = 0;
+    double each = 0; // seconds of a run in the last, longest chunk
+    while (spent < seconds) {
+      each = time(work, chunk);
+      spent += each * chunk;
+      chunk = (int) Math.max(1, Math.min(2L * chunk, seconds / 4 / each));
+    }
+    int inner = (int) Math.max(1, seconds / repeats / each);
     double[] times = new double[repeats];
     for (int r = 0; r < repeats; r++) {
-      long from = System.nanoTime();
-      work.accept(inner);
-      times[r] = (System.nanoTime() - from) * 1e-9 / inner;
+      times[r] = time(work, inner);
     }
     return times;
+  }
+
+  private static double time(IntConsumer work, int runs) {
+    long from = System.nanoTime();
+    work.accept(runs);
+    return (System.nanoTime() - from) * 1e-9 / runs;
   }
 }
