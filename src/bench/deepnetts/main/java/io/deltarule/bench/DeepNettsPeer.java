@@ -43,10 +43,10 @@ final class DeepNettsPeer implements Peer {
       layer.setWeights(
           new Tensor(task.widths()[l], task.widths()[l + 1], task.transposedWeights(l)));
       layer.setBiases(new float[task.widths()[l + 1]]);
-      layer.setOptimizerType(OptimizerType.SGD);
       layer.setLearningRate(task.rate());
       layer.setBatchMode(true);
       layer.setBatchSize(task.batch());
+      layer.setOptimizerType(OptimizerType.SGD); // takes the rate that is set by now
     }
     for (int b = 0; b < Task.BATCHES; b++) {
       float[][] rows = Task.rows(task.features()[b], task.widths()[0]);
