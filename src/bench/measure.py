@@ -2,8 +2,9 @@
 
 All start from the same weights, see the same batches in the same order and must arrive at the same
 loss; a peer that does other work, fails or cannot be built is reported as such. Results: peers.json,
-peers.md and peers.svg in docs/measurements, and the table in README.md; a part of the work
-(--quick, --peers, --stacks) leaves those alone and writes to src/bench/target/report.
+peers.md and peers.svg in docs/measurements, and the table in README.md; a part of the work (--quick,
+--peers, --stacks) leaves those alone and writes to src/bench/target/report. What the processes say is
+in src/bench/target/peers.log.
 """
 
 import argparse
@@ -31,8 +32,9 @@ HOME = BENCH.parents[1]
 TARGET = BENCH / "target"
 
 VECTORS = ["--add-modules=jdk.incubator.vector"]
-# The core types of OpenBLAS that are tried; it knows few processors younger than itself.
-CORE_TYPES = [None, "SKYLAKEX", "COOPERLAKE", "SAPPHIRERAPIDS", "ZEN", "HASWELL"]
+# The kernels of OpenBLAS to choose from: those that the oldest OpenBLAS here has, too, which may know
+# this processor too little to choose well by itself.
+CORE_TYPES = ["SKYLAKEX", "COOPERLAKE", "ZEN", "HASWELL"]
 # Set by some shells, each changes what a peer computes with: only what is said here is set.
 UNSET = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"]
 UNSET += ["MKL_NUM_THREADS", "OMP_WAIT_POLICY", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS"]
@@ -111,8 +113,11 @@ class Measure:
         self.arguments = arguments
         self.jdks = self.find_jdks()
         self.cores = sorted(os.sched_getaffinity(0))
-        self.peers = [p for p in PEERS if wanted(p.name, arguments.peers)]
-        self.cases = [c for c in CASES if wanted(report.short(c.stack), arguments.stacks)]
+        # This project always, since the others' losses are compared with its.
+        names = chosen("--peers", arguments.peers, {p.name for p in PEERS})
+        self.peers = [p for p in PEERS if p == PEERS[0] or p.name in names]
+        stacks = chosen("--stacks", arguments.stacks, {report.short(c.stack) for c in CASES})
+        self.cases = [c for c in CASES if report.short(c.stack) in stacks]
         self.core_type = None
         self.log = None
         TARGET.mkdir(exist_ok=True)
@@ -139,6 +144,7 @@ class Measure:
             results = {
                 "date": datetime.date.today().isoformat(),
                 "machine": machine(),
+                "load": os.getloadavg()[0],
                 "seconds": self.arguments.seconds,
                 "repeats": self.arguments.repeats,
                 "peak": [self.peak(threads) for threads in self.threads()],
@@ -180,12 +186,13 @@ class Measure:
             if not list(folder.glob("target/lib/deltarule-bench-" + folder.name + "-*.jar")):
                 failed = f"on project deltarule-bench-{folder.name}: "
                 reasons = [line for line in done.stdout.splitlines() if failed in line]
-                reason = reasons[0].split(failed)[1] if reasons else "see src/bench/target/peers.log"
-                failures[folder.name] = "could not be built: " + reason
+                reasons = [reason.split(failed)[1] for reason in reasons] or ["see peers.log"]
+                failures[folder.name] = "could not be built: " + reasons[0]
         return failures
 
     def peak(self, threads):
-        values, _, error = self.java("peak", "FmaPeak", VECTORS, [threads, self.arguments.repeats], threads)
+        arguments = [threads, self.arguments.repeats]
+        values, _, error = self.java("peak", "FmaPeak", VECTORS, arguments, threads)
         if error:
             return {"threads": threads, "error": error}
         return {"threads": threads, "gflops": floats(values["gflops"]), "vectors": values["version"]}
@@ -193,18 +200,15 @@ class Measure:
     def try_core_types(self):
         """Takes the fastest on a product of 512 cubed; one that the processor lacks just fails."""
         tried = {}
-        for core_type in CORE_TYPES:
-            self.core_type = core_type
+        for self.core_type in CORE_TYPES:
             values, _, error = self.multiply("openblas", 1, ["NN:512x512x512"])
-            name = core_type or "its own choice"
             if error:
-                tried[name] = {"error": error}
+                tried[self.core_type] = {"error": error}
             else:
                 gflops = 2 * 512**3 / statistics.median(floats(values["NN:512x512x512"])) * 1e-9
-                tried[name] = {"gflops": gflops, "version": values["version"]}
+                tried[self.core_type] = {"gflops": gflops, "version": values["version"]}
         measured = [name for name in tried if "gflops" in tried[name]]
-        best = max(measured, key=lambda name: tried[name]["gflops"], default=None)
-        self.core_type = best if best in CORE_TYPES else None
+        self.core_type = max(measured, key=lambda name: tried[name]["gflops"], default=None)
         return tried
 
     def products(self, failures):
@@ -239,7 +243,8 @@ class Measure:
     def unpack(self, peer):
         """A first start, in which libraries unpack what they bring; no result is taken from it."""
         if peer.library_path:
-            unpack_openblas(BENCH / peer.name / "target/lib", self.unpacked(peer.name) / peer.library_path)
+            folder = self.unpacked(peer.name) / peer.library_path
+            unpack_openblas(BENCH / peer.name / "target/lib", folder)
         self.measure(peer, self.newest(), Case("30-64-32-1", 32, "SGD", 1), 1, 0.01, 1)
 
     def compare(self, case, threads, failures):
@@ -284,12 +289,10 @@ class Measure:
     @staticmethod
     def check_losses(rows):
         """Everybody's loss against this project's on the newest JDK."""
-        reference = rows[0] if rows and rows[0]["peer"] == "deltarule" else {}
+        reference = rows[0]
         for row in rows:
-            if "final_loss" not in row or "final_loss" not in reference:
-                continue
             row["same_work"] = False
-            if row["final_loss"] is not None:
+            if row.get("final_loss") is not None and "final_loss" in reference:
                 moved = abs(reference["first_loss"] - reference["final_loss"])
                 off = abs(row["final_loss"] - reference["final_loss"])
                 row["loss_off"] = off / moved
@@ -318,7 +321,8 @@ class Measure:
         if peer:
             chosen.update(peer.environment)
             if peer.library_path:
-                chosen["LD_LIBRARY_PATH"] = str(self.unpacked(peer.name) / peer.library_path)
+                folder = self.unpacked(peer.name) / peer.library_path
+                chosen["LD_LIBRARY_PATH"] = str(folder.relative_to(HOME))
             if peer.openblas and self.core_type:
                 chosen["OPENBLAS_CORETYPE"] = self.core_type
         kept = {name: value for name, value in os.environ.items() if name not in UNSET}
@@ -330,8 +334,9 @@ class Measure:
         (unpacked / "tmp").mkdir(parents=True, exist_ok=True)
         command = [self.jdks[jdk or self.newest()] + "/bin/java", *options, "-XX:+UseSerialGC"]
         command += ["-Xmx8g", "--enable-native-access=ALL-UNNAMED"]
-        command += [f"-Djava.io.tmpdir={unpacked}/tmp", f"-Dorg.bytedeco.javacpp.cachedir={unpacked}"]
-        command += [f"-DDJL_CACHE_DIR={unpacked}", "-cp", f"{BENCH / name / 'target/lib'}/*"]
+        command += [f"-Djava.io.tmpdir={unpacked}/tmp", f"-DDJL_CACHE_DIR={unpacked}"]
+        command += [f"-Dorg.bytedeco.javacpp.cachedir={unpacked}"]
+        command += ["-cp", f"{BENCH / name / 'target/lib'}/*"]
         command += [f"io.deltarule.bench.{main}"] + [str(argument) for argument in arguments]
         tell(title or f"{name} {main}, threads {threads}")
         self.log.write(f"== {' '.join(command)}\n")
@@ -340,6 +345,7 @@ class Measure:
         began = time.monotonic()
         process = subprocess.Popen(
             command,
+            cwd=HOME,
             env=self.environment(peer, threads)[0],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -367,7 +373,8 @@ class Measure:
         if "unsupported" in values:
             return values, first, values["unsupported"]
         if process.returncode != 0:
-            return values, first, f"exit status {process.returncode}: {(said or ['it said nothing'])[-1]}"
+            reason = (said or ["it said nothing"])[-1]
+            return values, first, f"exit status {process.returncode}: {reason}"
         return values, first, None
 
 
@@ -384,8 +391,14 @@ def unpack_openblas(lib, folder):
         (folder / "libopenblas.so").symlink_to(file.name)
 
 
-def wanted(name, selection):
-    return selection is None or name in selection.split(",")
+def chosen(option, names, known):
+    """The names that an option lists, all that are known without it; 784-1024x2-1 spelled out, too."""
+    if names is None:
+        return known
+    asked = {report.short(name) if option == "--stacks" else name for name in names.split(",")}
+    if asked - known:
+        sys.exit(f"ci/peers: {option} has {', '.join(asked - known)}, not among {', '.join(known)}")
+    return asked
 
 
 def tell(text):
@@ -438,7 +451,7 @@ def main():
     parser.add_argument("--repeats", type=int, help="default 9")
     parser.add_argument("--limit", type=float, default=300, help="seconds for one process")
     parser.add_argument("--quick", action="store_true", help="see that it works; no figures")
-    parser.add_argument("--report", action="store_true", help="write the report again, measure nothing")
+    parser.add_argument("--report", action="store_true", help="only write it again from peers.json")
     arguments = parser.parse_args()
     arguments.seconds = arguments.seconds or (0.2 if arguments.quick else 3)
     arguments.repeats = arguments.repeats or (3 if arguments.quick else 9)

@@ -9,8 +9,8 @@ import deepnetts.net.train.opt.OptimizerType;
 import deepnetts.util.Tensor;
 
 /**
- * Deep Netts' network, trained as its trainer does it, a row at a time and on one thread, but without
- * the accuracy that the trainer computes on the rows after each epoch.
+ * Deep Netts' network, trained as its trainer does it, a row at a time and on one thread, but
+ * without the accuracy that the trainer computes on the rows after each epoch.
  */
 final class DeepNettsPeer implements Peer {
   private final Tensor[][] features = new Tensor[Task.BATCHES][];
@@ -28,6 +28,9 @@ final class DeepNettsPeer implements Peer {
   public void prepare(Task task) {
     if (task.rule() != Rule.SGD) {
       throw new UnsupportedOperationException("it has no Adam");
+    }
+    if (task.threads() != 1) {
+      throw new UnsupportedOperationException("it computes on one thread");
     }
     int layers = task.layers();
     var builder = FeedForwardNetwork.builder().addInputLayer(task.widths()[0]);

@@ -38,14 +38,11 @@ final class DeltarulePeer implements Peer {
   public void prepare(Task task) {
     engine = Engines.choose("host", EngineOptions.DEFAULT.withThreads(task.threads())).engine();
     rule =
-        task.rule() == Rule.SGD
-            ? new UpdateRule.Sgd()
-            : new UpdateRule.Adam(0.9f, 0.999f, 1e-8f);
+        task.rule() == Rule.SGD ? new UpdateRule.Sgd() : new UpdateRule.Adam(0.9f, 0.999f, 1e-8f);
     rate = task.rate();
     var hidden = Arrays.stream(task.widths(), 1, task.layers()).boxed().toList();
     var output = task.outputs() == 1 ? Output.SIGMOID : Output.SOFTMAX;
-    var network =
-        new Network(task.widths()[0], hidden, Activation.RELU, task.outputs(), output);
+    var network = new Network(task.widths()[0], hidden, Activation.RELU, task.outputs(), output);
     var biases = new float[task.layers()][];
     for (int l = 0; l < biases.length; l++) {
       biases[l] = new float[network.units(l)];

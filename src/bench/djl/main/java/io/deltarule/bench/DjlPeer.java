@@ -60,8 +60,7 @@ final class DjlPeer implements Peer {
     }
     NDManager manager = trainer.getManager();
     for (int b = 0; b < Task.BATCHES; b++) {
-      features[b] =
-          manager.create(task.features()[b], new Shape(task.batch(), task.widths()[0]));
+      features[b] = manager.create(task.features()[b], new Shape(task.batch(), task.widths()[0]));
       targets[b] = manager.create(task.targets()[b], new Shape(task.batch(), task.outputs()));
     }
   }

@@ -54,8 +54,7 @@ final class Dl4jPeer implements Peer {
           .setParam("W", Nd4j.create(w, new int[] {task.widths()[l], task.widths()[l + 1]}));
     }
     for (int b = 0; b < Task.BATCHES; b++) {
-      features[b] =
-          Nd4j.create(task.features()[b], new int[] {task.batch(), task.widths()[0]});
+      features[b] = Nd4j.create(task.features()[b], new int[] {task.batch(), task.widths()[0]});
       targets[b] = Nd4j.create(task.targets()[b], new int[] {task.batch(), task.outputs()});
     }
   }

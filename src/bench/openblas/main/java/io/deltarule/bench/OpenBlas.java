@@ -10,8 +10,8 @@ import java.lang.invoke.MethodHandle;
 import org.bytedeco.javacpp.Loader;
 
 /**
- * OpenBLAS on Java's own arrays: JavaCPP brings and loads the library, and java.lang.foreign calls it
- * without copying, which JavaCPP's own binding cannot.
+ * OpenBLAS on Java's own arrays: JavaCPP brings and loads the library, and java.lang.foreign calls
+ * it without copying, which JavaCPP's own binding cannot.
  */
 final class OpenBlas {
   private static final int ROW_MAJOR = 101;

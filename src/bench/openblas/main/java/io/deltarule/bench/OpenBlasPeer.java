@@ -3,8 +3,8 @@ package io.deltarule.bench;
 import io.deltarule.bench.Multiplier.Order;
 
 /**
- * The floor: the step by hand, its products by OpenBLAS and everything else in vectors on one thread,
- * with nothing in between.
+ * The floor: the step by hand, its products by OpenBLAS and everything else in vectors on one
+ * thread, with nothing in between.
  */
 final class OpenBlasPeer implements Peer {
   private Task task;

@@ -42,9 +42,7 @@ final class Vectors {
     int i = 0;
     for (; i < whole; i += SPECIES.length()) {
       var alive = FloatVector.fromArray(SPECIES, a, i).compare(VectorOperators.GT, 0);
-      FloatVector.zero(SPECIES)
-          .blend(FloatVector.fromArray(SPECIES, d, i), alive)
-          .intoArray(d, i);
+      FloatVector.zero(SPECIES).blend(FloatVector.fromArray(SPECIES, d, i), alive).intoArray(d, i);
     }
     for (; i < d.length; i++) {
       d[i] = a[i] > 0 ? d[i] : 0;

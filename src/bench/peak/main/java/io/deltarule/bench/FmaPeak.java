@@ -12,13 +12,14 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The most fused multiply-adds that the processor does: twelve chains of them in the widest vectors,
- * in registers only. More than latency times throughput of any processor so far.
+ * The most fused multiply-adds that the processor does: twelve chains of them in the widest
+ * vectors, in registers only. More than latency times throughput of any processor so far.
  */
 final class FmaPeak {
   private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
   private static final int CHAINS = 12;
-  private static final int ROUNDS = 2_000_000;
+  private static final int WARM_UP = 5; // repeats until the loop is compiled
+  private static final int ROUNDS = 10_000_000;
 
   private FmaPeak() {}
 
@@ -38,7 +39,7 @@ final class FmaPeak {
     }
     double[] seconds = new double[repeats];
     float sum = 0;
-    for (int r = -2; r < repeats; r++) { // the first two compile
+    for (int r = -WARM_UP; r < repeats; r++) {
       long from = System.nanoTime();
       for (Future<Float> result : pool.invokeAll(work)) {
         sum += result.get();
