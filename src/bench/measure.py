@@ -50,7 +50,7 @@ class Peer:
     main: str  # its class
     options: tuple = ()  # of java
     openblas: bool = False  # takes OPENBLAS_CORETYPE
-    library_path: str = ""  # where it looks for the system's OpenBLAS
+    system_openblas: bool = False  # looks for OpenBLAS among the system's libraries
     environment: dict = field(default_factory=dict, hash=False)
 
 
@@ -67,7 +67,7 @@ PEERS = [
     ),
     Peer("djl", "PyTorch (DJL)", "DjlPeer"),
     Peer("dl4j", "DL4J", "Dl4jPeer", openblas=True),
-    Peer("smile", "Smile", "SmilePeer", openblas=True, library_path="openblas"),
+    Peer("smile", "Smile", "SmilePeer", openblas=True, system_openblas=True),
     Peer("deepnetts", "Deep Netts", "DeepNettsPeer"),
 ]
 
@@ -149,7 +149,7 @@ class Measure:
                 "repeats": self.arguments.repeats,
                 "peak": [self.peak(threads) for threads in self.threads()],
             }
-            if any(p.openblas for p in self.peers) and "openblas" not in failures:
+            if "openblas" not in failures:
                 results["core_types"] = self.try_core_types()
             results["core_type"] = self.core_type
             results["products"] = self.products(failures)
@@ -169,10 +169,12 @@ class Measure:
     def build(self):
         """Builds all peers with the newest JDK; those that could not be built, and why."""
         shutil.rmtree(TARGET / "unpacked", ignore_errors=True)
-        folders = [BENCH / p.name for p in self.peers]
+        # OpenBLAS in any case, to choose its kernels.
+        names = dict.fromkeys(["openblas"] + [p.name for p in self.peers])
+        folders = [BENCH / name for name in names]
         for folder in folders:
             shutil.rmtree(folder / "target/lib", ignore_errors=True)
-        modules = ",".join(f"src/bench/{name}" for name in ["peak"] + [p.name for p in self.peers])
+        modules = "src/bench/peak," + ",".join(f"src/bench/{folder.name}" for folder in folders)
         command = [HOME / "mvnw", "-B", "-ntp", "-Ppeers", "-fae", "-pl", modules, "-am", "package"]
         command += ["-DskipTests", "-Dspotless.check.skip", "-Dmaven.javadoc.skip"]
         environment = {**os.environ, "JAVA_HOME": self.jdks[self.newest()]}
@@ -242,9 +244,8 @@ class Measure:
 
     def unpack(self, peer):
         """A first start, in which libraries unpack what they bring; no result is taken from it."""
-        if peer.library_path:
-            folder = self.unpacked(peer.name) / peer.library_path
-            unpack_openblas(BENCH / peer.name / "target/lib", folder)
+        if peer.system_openblas:
+            unpack_openblas(BENCH / peer.name / "target/lib", self.unpacked(peer.name) / "openblas")
         self.measure(peer, self.newest(), Case("30-64-32-1", 32, "SGD", 1), 1, 0.01, 1)
 
     def compare(self, case, threads, failures):
@@ -316,17 +317,16 @@ class Measure:
 
     def environment(self, peer, threads):
         """The whole environment of a peer's process, and what of it is set here."""
-        chosen = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
-        chosen["MKL_NUM_THREADS"] = str(threads)
+        set_here = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+        set_here["MKL_NUM_THREADS"] = str(threads)
         if peer:
-            chosen.update(peer.environment)
-            if peer.library_path:
-                folder = self.unpacked(peer.name) / peer.library_path
-                chosen["LD_LIBRARY_PATH"] = str(folder.relative_to(HOME))
+            set_here.update(peer.environment)
+            if peer.system_openblas:
+                set_here["LD_LIBRARY_PATH"] = "../openblas"  # from the folder that the process runs in
             if peer.openblas and self.core_type:
-                chosen["OPENBLAS_CORETYPE"] = self.core_type
+                set_here["OPENBLAS_CORETYPE"] = self.core_type
         kept = {name: value for name, value in os.environ.items() if name not in UNSET}
-        return {**kept, **chosen}, chosen
+        return {**kept, **set_here}, set_here
 
     def java(self, name, main, options, arguments, threads, peer=None, jdk=None, title=None):
         """Runs a class: its results, the seconds until it told the first one, and what failed."""
@@ -345,7 +345,7 @@ class Measure:
         began = time.monotonic()
         process = subprocess.Popen(
             command,
-            cwd=HOME,
+            cwd=unpacked / "tmp",  # some leave files where they run
             env=self.environment(peer, threads)[0],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -392,12 +392,13 @@ def unpack_openblas(lib, folder):
 
 
 def chosen(option, names, known):
-    """The names that an option lists, all that are known without it; 784-1024x2-1 spelled out, too."""
+    """The names that an option lists, all that are known without it; 28-300x5-1 may be spelled out."""
     if names is None:
         return known
     asked = {report.short(name) if option == "--stacks" else name for name in names.split(",")}
     if asked - known:
-        sys.exit(f"ci/peers: {option} has {', '.join(asked - known)}, not among {', '.join(known)}")
+        unknown = ", ".join(sorted(asked - known))
+        sys.exit(f"ci/peers: {option} has {unknown}, which is none of {', '.join(sorted(known))}")
     return asked
 
 

@@ -27,7 +27,9 @@ def short(stack):
             parts[-1][1] += 1
         else:
             parts.append([width, 1])
-    return "-".join(width if count == 1 else f"{width}x{count}" for width, count in parts)
+    return "-".join(
+        f"{width}x{count}" if count > 2 else "-".join([width] * count) for width, count in parts
+    )
 
 
 def summary(results):
@@ -248,7 +250,7 @@ def plot(results):
         ".own{fill:#1b6ca8}.same{fill:#8a8f98}.other{fill:#d5d8dd}.peak{fill:none;stroke:#8a8f98}"
     )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {y + 10:g}" width="{width}">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-8 0 {width + 16} {y + 10:g}" width="{width}">\n'
         f"<style>{style}</style>\n" + "\n".join(parts) + "\n</svg>\n"
     )
 
