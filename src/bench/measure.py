@@ -369,7 +369,8 @@ class Measure:
         process.wait()
         timer.cancel()
         if stopped.is_set():
-            return values, first, f"not done after {self.arguments.limit:.0f} s"
+            reason = f"not done after {self.arguments.limit:.0f} s"
+            return values, first, ": ".join([reason] + said[-1:])
         if "unsupported" in values:
             return values, first, values["unsupported"]
         if process.returncode != 0:

@@ -61,7 +61,7 @@ public record Task(
       }
     }
     // Curvature grows with the units; this learns fast and stays stable.
-    float rate = rule == Rule.ADAM ? 1e-4f : 1f / Arrays.stream(widths).skip(1).sum();
+    float rate = rule == Rule.ADAM ? 1e-4f : 20f / Arrays.stream(widths).skip(1).sum();
     return new Task(widths, batch, rule, rate, threads, weights, features, targets);
   }
 
