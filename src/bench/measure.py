@@ -145,6 +145,7 @@ class Measure:
                 "date": datetime.date.today().isoformat(),
                 "machine": machine(),
                 "load": os.getloadavg()[0],
+                "warmup": self.arguments.warmup,
                 "seconds": self.arguments.seconds,
                 "repeats": self.arguments.repeats,
                 "peak": [self.peak(threads) for threads in self.threads()],
@@ -230,7 +231,7 @@ class Measure:
         return results
 
     def multiply(self, name, threads, products, jdk=None):
-        arguments = [MULTIPLIERS[name], threads, self.arguments.seconds / 2]
+        arguments = [MULTIPLIERS[name], threads, self.arguments.warmup, self.arguments.seconds / 2]
         arguments += [self.arguments.repeats, *products]
         peer = next(p for p in PEERS if p.name == name)
         title = f"products of {peer.title}, threads {threads}"
@@ -246,7 +247,7 @@ class Measure:
         """A first start, in which libraries unpack what they bring; no result is taken from it."""
         if peer.system_openblas:
             unpack_openblas(BENCH / peer.name / "target/lib", self.unpacked(peer.name) / "openblas")
-        self.measure(peer, self.newest(), Case("30-64-32-1", 32, "SGD", 1), 1, 0.01, 1)
+        self.measure(peer, self.newest(), Case("30-64-32-1", 32, "SGD", 1), 1, 0.01, 0.01, 1)
 
     def compare(self, case, threads, failures):
         rows = []
@@ -257,15 +258,16 @@ class Measure:
                 if peer.name in failures:
                     row["error"] = failures[peer.name]
                 else:
-                    seconds, repeats = self.arguments.seconds, self.arguments.repeats
-                    row.update(self.measure(peer, jdk, case, threads, seconds, repeats))
+                    how = self.arguments
+                    times = how.warmup, how.seconds, how.repeats
+                    row.update(self.measure(peer, jdk, case, threads, *times))
                 rows.append(row)
         self.check_losses(rows)
         return rows
 
-    def measure(self, peer, jdk, case, threads, seconds, repeats):
+    def measure(self, peer, jdk, case, threads, warmup, seconds, repeats):
         arguments = [peer.main, case.stack, case.batch, case.rule, threads, case.steps]
-        arguments += [seconds, repeats]
+        arguments += [warmup, seconds, repeats]
         title = f"{peer.title}, JDK {jdk}, {case.title}, threads {threads}"
         values, first, error = self.java(
             peer.name, "StepMeasurement", peer.options, arguments, threads, peer, jdk, title
@@ -449,13 +451,15 @@ def main():
     parser = argparse.ArgumentParser(prog="ci/peers", description=__doc__.split("\n\n")[1])
     parser.add_argument("--peers", help="only these: " + ",".join(p.name for p in PEERS))
     parser.add_argument("--stacks", help="only these, such as 30-64-32-1,28-300x5-1")
-    parser.add_argument("--seconds", type=float, help="warm-up, and all repeats; default 3")
+    parser.add_argument("--warmup", type=float, help="seconds before it counts; default 8")
+    parser.add_argument("--seconds", type=float, help="of all repeats; default 2")
     parser.add_argument("--repeats", type=int, help="default 9")
     parser.add_argument("--limit", type=float, default=300, help="seconds for one process")
     parser.add_argument("--quick", action="store_true", help="see that it works; no figures")
     parser.add_argument("--report", action="store_true", help="only write it again from peers.json")
     arguments = parser.parse_args()
-    arguments.seconds = arguments.seconds or (0.2 if arguments.quick else 3)
+    arguments.warmup = arguments.warmup or (0.2 if arguments.quick else 8)
+    arguments.seconds = arguments.seconds or (0.2 if arguments.quick else 2)
     arguments.repeats = arguments.repeats or (3 if arguments.quick else 9)
     part = arguments.quick or arguments.peers or arguments.stacks
     out = TARGET / "report" if part else HOME / "docs/measurements"

@@ -115,8 +115,8 @@ def peak_of(results, threads):
 def markdown(results):
     lines = ["# Training steps on the CPU beside other libraries", "", conditions(results)]
     lines += [
-        f"Written by `ci/peers`; each process warms up for {results['seconds']:g} s and is measured as "
-        f"long, in {results['repeats']} repeats. A process may use as many cores as it has threads.",
+        f"Written by `ci/peers`; each process warms up for {results['warmup']:g} s and is measured for "
+        f"{results['seconds']:g} s, in {results['repeats']} repeats. A process may use as many cores as it has threads.",
         "Everybody has the batches ready in its own memory; Deltarule also gathers their rows in each step. "
         "Peak memory is that of the process with the data; the first step is counted from the start of the "
         "process, with everything unpacked before. Lines of code: without imports, comments and blank lines.",

@@ -10,15 +10,16 @@ final class Timing {
    * Warms up, then repeats; a repeat runs so often that the clock does not count.
    *
    * @param work told how often to run
-   * @param seconds for the warm-up, and for all repeats together
+   * @param warmUp seconds before it counts
+   * @param seconds for all repeats together
    * @param repeats how many
    * @return the seconds of one run, of each repeat
    */
-  static double[] seconds(IntConsumer work, double seconds, int repeats) {
+  static double[] seconds(IntConsumer work, double warmUp, double seconds, int repeats) {
     int chunk = 1;
     double spent = 0;
     double each = 0; // seconds of a run in the last, longest chunk
-    while (spent < seconds) {
+    while (spent < warmUp) {
       each = time(work, chunk);
       spent += each * chunk;
       chunk = (int) Math.max(1, Math.min(2L * chunk, seconds / 4 / each));
