@@ -5,7 +5,7 @@ import io.deltarule.engine.spi.Operand;
 import java.util.function.BooleanSupplier;
 
 /**
- * The plain products until those in vectors are ready. The JIT compiler needs a second or two for
+ * The plain products until those in vectors are ready. The JIT compiler needs some seconds for
  * vectors, which until then run a hundred times slower than plain loops; the bits are the same.
  */
 final class WarmingProducts implements Products {

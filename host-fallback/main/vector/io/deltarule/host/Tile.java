@@ -13,7 +13,8 @@ import static io.deltarule.host.Lanes.LANES;
  * </pre>
  *
  * The accumulators are local variables that start at zero and are stored once, by code without
- * branches: C2 keeps them in registers only then. Adding to C instead made it spill them.
+ * branches: C2 keeps them in registers only then. Adding to C instead made it spill them. For that
+ * reason, too, each tile is written out twice and shares no code with another.
  */
 abstract class Tile {
   /** Of the largest tile. */
