@@ -63,61 +63,63 @@ final class OutputErrors extends Workers.Task {
 
   @Override
   void run(int chunk, int worker) {
-    int end = Math.min(m, (chunk + 1) * rows);
-    for (int i = chunk * rows; i < end; i++) {
-      int row = i * n;
-      losses[i] =
-          switch (output) {
-            case SIGMOID -> sigmoid(z, atZ + row, y, atY + row, d, atD + row, n, m);
-            case SOFTMAX -> softmax(z, atZ + row, y, atY + row, d, atD + row, n, m);
-            case LINEAR -> linear(z, atZ + row, y, atY + row, d, atD + row, n, m);
-          };
+    int start = chunk * rows;
+    int end = Math.min(m, start + rows);
+    switch (output) {
+      case SIGMOID -> sigmoid(start, end);
+      case SOFTMAX -> softmax(start, end);
+      case LINEAR -> linear(start, end);
     }
   }
 
-  private static double sigmoid(
-      float[] z, int atZ, float[] y, int atY, float[] d, int atD, int n, double m) {
-    double loss = 0;
-    for (int j = 0; j < n; j++) {
-      double logit = z[atZ + j];
-      double target = y[atY + j];
-      double e = Exponential.exp(-Math.abs(logit)); // at most 1: nothing overflows
-      double s = (logit < 0 ? e : 1) / (1 + e);
-      d[atD + j] = (float) ((s - target) / m);
-      loss += Math.max(logit, 0) - logit * target + Exponential.log1p(e);
+  private void sigmoid(int start, int end) {
+    for (int i = start, at = start * n; i < end; i++, at += n) {
+      double loss = 0;
+      for (int j = at; j < at + n; j++) {
+        double logit = z[atZ + j];
+        double target = y[atY + j];
+        double e = Exponential.exp(-Math.abs(logit)); // at most 1: nothing overflows
+        // e or 1 by the sign, without a branch, which would often be predicted wrongly.
+        double half = Math.copySign(0.5, logit);
+        double s = Math.fma(0.5 - half, e, 0.5 + half) / (1 + e);
+        d[atD + j] = (float) ((s - target) / m);
+        loss += Math.max(logit, 0) - logit * target + Exponential.log1p(e);
+      }
+      losses[i] = loss;
     }
-    return loss;
   }
 
-  private static double softmax(
-      float[] z, int atZ, float[] y, int atY, float[] d, int atD, int n, double m) {
-    float max = Float.NEGATIVE_INFINITY;
-    for (int j = 0; j < n; j++) {
-      max = Math.max(max, z[atZ + j]); // NaN if one is
+  private void softmax(int start, int end) {
+    for (int i = start, at = start * n; i < end; i++, at += n) {
+      float max = Float.NEGATIVE_INFINITY;
+      for (int j = at; j < at + n; j++) {
+        max = Math.max(max, z[atZ + j]); // NaN if one is
+      }
+      double sum = 0;
+      double linear = 0;
+      for (int j = at; j < at + n; j++) {
+        double below = (double) z[atZ + j] - max;
+        double e = Exponential.exp(below);
+        d[atD + j] = (float) e;
+        sum += e;
+        linear += y[atY + j] * below;
+      }
+      for (int j = at; j < at + n; j++) {
+        d[atD + j] = (float) ((d[atD + j] / sum - y[atY + j]) / m);
+      }
+      losses[i] = Math.log(sum) - linear;
     }
-    double sum = 0;
-    double linear = 0;
-    for (int j = 0; j < n; j++) {
-      double below = (double) z[atZ + j] - max;
-      double e = Exponential.exp(below);
-      d[atD + j] = (float) e;
-      sum += e;
-      linear += y[atY + j] * below;
-    }
-    for (int j = 0; j < n; j++) {
-      d[atD + j] = (float) ((d[atD + j] / sum - y[atY + j]) / m);
-    }
-    return Math.log(sum) - linear;
   }
 
-  private static double linear(
-      float[] z, int atZ, float[] y, int atY, float[] d, int atD, int n, double m) {
-    double loss = 0;
-    for (int j = 0; j < n; j++) {
-      double difference = (double) z[atZ + j] - y[atY + j];
-      d[atD + j] = (float) (difference / m);
-      loss += 0.5 * difference * difference;
+  private void linear(int start, int end) {
+    for (int i = start, at = start * n; i < end; i++, at += n) {
+      double loss = 0;
+      for (int j = at; j < at + n; j++) {
+        double difference = (double) z[atZ + j] - y[atY + j];
+        d[atD + j] = (float) (difference / m);
+        loss += 0.5 * difference * difference;
+      }
+      losses[i] = loss;
     }
-    return loss;
   }
 }

@@ -9,8 +9,9 @@ import io.deltarule.engine.spi.Operand;
  * <p>Every element of a product is computed by the same operations everywhere: the terms are cut
  * into stretches ({@link #stretch}), each is one chain of fused multiply-adds over ascending terms
  * that starts at zero, and the stretches are added in their order; then follow the bias and the
- * activation, or the mask. So the bits depend on the shapes alone: not on the processor's vectors,
- * tiles, blocks or threads, and an engine may change from one implementation to another.
+ * activation, or the mask. A {@link #thin} forward product is the exception, as {@link Dots} says.
+ * So the bits depend on the shapes alone: not on the processor's vectors, tiles, blocks or threads,
+ * and an engine may change from one implementation to another.
  */
 interface Products {
 
@@ -22,6 +23,14 @@ interface Products {
     int stretches = Math.max(1, (terms + LONGEST_STRETCH - 1) / LONGEST_STRETCH);
     int even = (terms + stretches - 1) / stretches;
     return Math.max(8, (even + 7) / 8 * 8);
+  }
+
+  /** Multiply-adds that are worth another thread. */
+  long WORTH_SHARING = 1 << 20;
+
+  /** Whether X W' is {@link Dots} of rows, being so small [m x n] that packing W does not pay. */
+  static boolean thin(int m, int n) {
+    return m < 8 || n < 16;
   }
 
   /** What they are computed in, for people. */

@@ -21,11 +21,6 @@ final class RowProducts implements Products {
   /** The tile: rows of C, and terms of their sums (rows of B), at a time. */
   private static final int ROWS = 2;
 
-  /** The tile of {@link #dots}: eight sums hide the latency of a multiply-add. */
-  private static final int DOT_ROWS = 4;
-
-  private static final int DOT_COLUMNS = 2;
-
   private static final int TERMS = 4;
 
   /** The longest row of C and B in one go: a tile's rows stay in the first-level cache. */
@@ -37,14 +32,7 @@ final class RowProducts implements Products {
   /** Rows of B that are used for all these rows of C before the next. */
   private static final int DEPTH = 48 * TERMS;
 
-  /** Below these sizes of C, rows are too short or too few to pay for packing B. */
-  private static final int THIN_COLUMNS = 16;
-
-  private static final int THIN_ROWS = 8;
-
-  /** Multiply-adds and elements to copy that are worth another thread. */
-  private static final long WORTH_MULTIPLYING = 1 << 20;
-
+  /** Elements to copy that are worth another thread. */
   private static final long WORTH_PACKING = 1 << 17;
 
   private static final int PACK_ROWS = 8;
@@ -54,6 +42,7 @@ final class RowProducts implements Products {
   private final Rows[] results; // one for each worker
   private final Rows[] partial; // the same
   private final Rows[] masks; // the same
+  private final ThinForward thinForward;
   private final Forward forward = new Forward();
   private final Propagate propagate = new Propagate();
   private final Gradients gradients = new Gradients();
@@ -62,6 +51,7 @@ final class RowProducts implements Products {
 
   RowProducts(Workers workers) {
     this.workers = workers;
+    thinForward = new ThinForward(workers, new Dots());
     results = new Rows[workers.threads()];
     partial = new Rows[workers.threads()];
     masks = new Rows[workers.threads()];
@@ -88,9 +78,11 @@ final class RowProducts implements Products {
     int m = x.rows();
     int k = x.columns();
     int n = w.rows();
+    if (Products.thin(m, n)) {
+      thinForward.run(x, w, b, f, saved, a);
+      return;
+    }
     forward.factor(x, k, 1);
-    forward.w = w.block().floats();
-    forward.atW = (int) w.offset();
     forward.b = b.block().floats();
     forward.atB = (int) b.offset();
     forward.f = f;
@@ -99,10 +91,7 @@ final class RowProducts implements Products {
     forward.a = a.block().floats();
     forward.atA = (int) a.offset();
     forward.shape(m, n, k);
-    forward.thin = m < THIN_ROWS || n < THIN_COLUMNS;
-    if (!forward.thin) {
-      transpose.run(w, n, k, forward);
-    }
+    transpose.run(w, n, k, forward);
     forward.run();
   }
 
@@ -179,7 +168,7 @@ final class RowProducts implements Products {
     }
 
     final void run() {
-      boolean split = (long) m * n * Math.max(1, k) >= WORTH_MULTIPLYING;
+      boolean split = (long) m * n * Math.max(1, k) >= Products.WORTH_SHARING;
       int shares = split ? workers.threads() : 1;
       int blocks = (m + MOST_ROWS - 1) / MOST_ROWS;
       blocks = roundUp(blocks, shares);
@@ -249,8 +238,6 @@ final class RowProducts implements Products {
   }
 
   private final class Forward extends Multiply {
-    float[] w;
-    int atW;
     float[] b;
     int atB;
     Activation f;
@@ -258,71 +245,6 @@ final class RowProducts implements Products {
     int atSaved;
     float[] a;
     int atA;
-    boolean thin;
-
-    @Override
-    void sum(int i0, int i1, int p0, int p1, int block, int columns, float[][] c) {
-      if (!thin) {
-        super.sum(i0, i1, p0, p1, block, columns, c);
-        return;
-      }
-      for (int i = i0; i < i1; i += DOT_ROWS) {
-        for (int j = 0; j < columns; j += DOT_COLUMNS) {
-          dots(i, i1 - 1, p0, p1, block * width + j, c, i - i0, j, columns - 1);
-        }
-      }
-    }
-
-    /**
-     * Sets two columns of four rows of C to the dot products of rows of X and of W; what would lie
-     * past the last row or column repeats it.
-     */
-    private void dots(
-        int row, int lastRow, int p0, int p1, int column, float[][] c, int i, int j, int lastJ) {
-      float[] x = super.left;
-      int x0 = super.atLeft + row * k;
-      int x1 = super.atLeft + Math.min(row + 1, lastRow) * k;
-      int x2 = super.atLeft + Math.min(row + 2, lastRow) * k;
-      int x3 = super.atLeft + Math.min(row + 3, lastRow) * k;
-      int w0 = atW + column * k;
-      int w1 = j < lastJ ? w0 + k : w0;
-      float s00 = 0;
-      float s01 = 0;
-      float s10 = 0;
-      float s11 = 0;
-      float s20 = 0;
-      float s21 = 0;
-      float s30 = 0;
-      float s31 = 0;
-      for (int p = p0; p < p1; p++) {
-        float w0p = w[w0 + p];
-        float w1p = w[w1 + p];
-        s00 = Math.fma(x[x0 + p], w0p, s00);
-        s01 = Math.fma(x[x0 + p], w1p, s01);
-        s10 = Math.fma(x[x1 + p], w0p, s10);
-        s11 = Math.fma(x[x1 + p], w1p, s11);
-        s20 = Math.fma(x[x2 + p], w0p, s20);
-        s21 = Math.fma(x[x2 + p], w1p, s21);
-        s30 = Math.fma(x[x3 + p], w0p, s30);
-        s31 = Math.fma(x[x3 + p], w1p, s31);
-      }
-      int rows = lastRow - row;
-      int j1 = Math.min(j + 1, lastJ);
-      c[i][j1] = s01;
-      c[i][j] = s00;
-      if (rows > 0) {
-        c[i + 1][j1] = s11;
-        c[i + 1][j] = s10;
-      }
-      if (rows > 1) {
-        c[i + 2][j1] = s21;
-        c[i + 2][j] = s20;
-      }
-      if (rows > 2) {
-        c[i + 3][j1] = s31;
-        c[i + 3][j] = s30;
-      }
-    }
 
     @Override
     void end(float[] c, int i, int j0, int columns, int worker) {

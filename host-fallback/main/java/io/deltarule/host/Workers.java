@@ -62,9 +62,7 @@ final class Workers implements AutoCloseable {
    */
   void run(Task work, int chunks) {
     if (others.length == 0 || chunks <= 1) {
-      for (int chunk = 0; chunk < chunks; chunk++) {
-        work.run(chunk, 0);
-      }
+      run(work, false, chunks);
       return;
     }
     if (chunks > MOST_CHUNKS) {
@@ -88,6 +86,17 @@ final class Workers implements AutoCloseable {
         throw error;
       }
       throw (RuntimeException) thrown;
+    }
+  }
+
+  /** Runs all chunks: with the others where that is worth it, or else here. */
+  void run(Task work, boolean shared, int chunks) {
+    if (shared) {
+      run(work, chunks);
+      return;
+    }
+    for (int chunk = 0; chunk < chunks; chunk++) {
+      work.run(chunk, 0);
     }
   }
 

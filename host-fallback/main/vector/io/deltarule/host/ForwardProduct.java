@@ -29,8 +29,6 @@ final class ForwardProduct extends TiledProduct {
       Activation activation,
       Operand<HostBlock> input,
       Operand<HostBlock> a) {
-    left(x, false);
-    right(w, true);
     bias = b.block().floats();
     atBias = (int) b.offset();
     f = activation;
@@ -38,15 +36,10 @@ final class ForwardProduct extends TiledProduct {
     atSaved = (int) input.offset();
     result = a.block().floats();
     atResult = (int) a.offset();
-    multiply(a);
+    multiply(x, false, w, true, a);
     bias = null;
     saved = null;
     result = null;
-  }
-
-  @Override
-  int rowScratch() {
-    return n;
   }
 
   @Override

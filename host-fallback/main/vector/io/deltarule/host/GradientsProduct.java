@@ -4,10 +4,16 @@ import static io.deltarule.host.Lanes.LANES;
 import static io.deltarule.host.Lanes.SPECIES;
 
 import io.deltarule.engine.spi.Operand;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
 /** {@code dW = D' A}, {@code db = D' 1}. */
 final class GradientsProduct extends TiledProduct {
+  private float[] slope; // D
+  private int atSlope;
+  private int stride;
+  private float[] sums;
+  private int atSums;
 
   GradientsProduct(Workers workers, Scratch scratch) {
     super(workers, scratch);
@@ -15,21 +21,23 @@ final class GradientsProduct extends TiledProduct {
 
   void run(
       Operand<HostBlock> d, Operand<HostBlock> a, Operand<HostBlock> dw, Operand<HostBlock> db) {
-    left(d, true);
-    right(a, false);
-    columnSums(
-        d.block().floats(),
-        (int) d.offset(),
-        d.rows(),
-        d.columns(),
-        db.block().floats(),
-        (int) db.offset());
-    multiply(dw);
+    slope = d.block().floats();
+    atSlope = (int) d.offset();
+    stride = d.columns();
+    sums = db.block().floats();
+    atSums = (int) db.offset();
+    multiply(d, true, a, false, dw);
+    slope = null;
+    sums = null;
   }
 
   @Override
-  int rowScratch() {
-    return 0;
+  void packed(int i0, int i1, int p, int count) {
+    if (p == 0) {
+      Arrays.fill(sums, atSums + i0, atSums + i1, 0f);
+    }
+    int from = atSlope + p * stride + i0;
+    addColumns(slope, from, count, stride, i1 - i0, sums, atSums + i0);
   }
 
   @Override
@@ -37,34 +45,37 @@ final class GradientsProduct extends TiledProduct {
     // Nothing follows.
   }
 
-  private static void columnSums(float[] d, int atD, int m, int n, float[] sums, int atSums) {
+  /** Adds up some columns of D: {@code count} from {@code atD} on. */
+  private static void addColumns(
+      float[] d, int atD, int rows, int stride, int count, float[] sums, int atSums) {
     int j = 0;
-    for (; j <= n - 4 * LANES; j += 4 * LANES) {
-      FloatVector s0 = FloatVector.zero(SPECIES);
-      FloatVector s1 = s0;
-      FloatVector s2 = s0;
-      FloatVector s3 = s0;
-      for (int i = 0, at = atD + j; i < m; i++, at += n) {
+    for (; j <= count - 4 * LANES; j += 4 * LANES) {
+      int to = atSums + j;
+      FloatVector s0 = FloatVector.fromArray(SPECIES, sums, to);
+      FloatVector s1 = FloatVector.fromArray(SPECIES, sums, to + LANES);
+      FloatVector s2 = FloatVector.fromArray(SPECIES, sums, to + 2 * LANES);
+      FloatVector s3 = FloatVector.fromArray(SPECIES, sums, to + 3 * LANES);
+      for (int i = 0, at = atD + j; i < rows; i++, at += stride) {
         s0 = s0.add(FloatVector.fromArray(SPECIES, d, at));
         s1 = s1.add(FloatVector.fromArray(SPECIES, d, at + LANES));
         s2 = s2.add(FloatVector.fromArray(SPECIES, d, at + 2 * LANES));
         s3 = s3.add(FloatVector.fromArray(SPECIES, d, at + 3 * LANES));
       }
-      s0.intoArray(sums, atSums + j);
-      s1.intoArray(sums, atSums + j + LANES);
-      s2.intoArray(sums, atSums + j + 2 * LANES);
-      s3.intoArray(sums, atSums + j + 3 * LANES);
+      s0.intoArray(sums, to);
+      s1.intoArray(sums, to + LANES);
+      s2.intoArray(sums, to + 2 * LANES);
+      s3.intoArray(sums, to + 3 * LANES);
     }
-    for (; j <= n - LANES; j += LANES) {
-      FloatVector s = FloatVector.zero(SPECIES);
-      for (int i = 0, at = atD + j; i < m; i++, at += n) {
+    for (; j <= count - LANES; j += LANES) {
+      FloatVector s = FloatVector.fromArray(SPECIES, sums, atSums + j);
+      for (int i = 0, at = atD + j; i < rows; i++, at += stride) {
         s = s.add(FloatVector.fromArray(SPECIES, d, at));
       }
       s.intoArray(sums, atSums + j);
     }
-    for (; j < n; j++) {
-      float s = 0;
-      for (int i = 0, at = atD + j; i < m; i++, at += n) {
+    for (; j < count; j++) {
+      float s = sums[atSums + j];
+      for (int i = 0, at = atD + j; i < rows; i++, at += stride) {
         s += d[at];
       }
       sums[atSums + j] = s;

@@ -1,6 +1,9 @@
 package io.deltarule.host;
 
+import java.util.List;
+import java.util.stream.IntStream;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -11,5 +14,13 @@ final class Lanes {
   static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
   static final int LANES = SPECIES.length();
 
+  private static final List<VectorMask<Float>> FIRST =
+      IntStream.rangeClosed(0, LANES).mapToObj(count -> SPECIES.indexInRange(0, count)).toList();
+
   private Lanes() {}
+
+  /** Of so many lanes. */
+  static VectorMask<Float> first(int count) {
+    return FIRST.get(count);
+  }
 }

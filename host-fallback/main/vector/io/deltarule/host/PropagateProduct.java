@@ -26,34 +26,28 @@ final class PropagateProduct extends TiledProduct {
       Activation activation,
       Operand<HostBlock> kept,
       Operand<HostBlock> e) {
-    left(d, false);
-    right(w, false);
     f = activation;
     saved = kept.block().floats();
     atSaved = (int) kept.offset();
     result = e.block().floats();
     atResult = (int) e.offset();
-    multiply(e);
+    multiply(d, false, w, false, e);
     saved = null;
     result = null;
   }
 
   @Override
-  int rowScratch() {
-    return n;
-  }
-
-  @Override
   void end(int i, int rows, int j, int columns, int worker) {
-    if (f != Activation.RELU) {
-      for (int r = i; r < i + rows; r++) {
-        mask(r * n + j, columns, scratch.row(worker), scratch.mask(worker));
-      }
-    } else if (columns == n) {
-      maskRelu(saved, atSaved + i * n, result, atResult + i * n, rows * n);
-    } else {
-      for (int r = i; r < i + rows; r++) {
-        maskRelu(saved, atSaved + r * n + j, result, atResult + r * n + j, columns);
+    boolean whole = columns == n; // then the rows are one
+    int count = whole ? 1 : rows;
+    int length = whole ? rows * n : columns;
+    for (int r = 0, at = i * n + j; r < count; r++, at += n) {
+      if (f == Activation.RELU) {
+        maskRelu(saved, atSaved + at, result, atResult + at, length);
+      } else if (f == Activation.IDENTITY) {
+        maskIdentity(saved, atSaved + at, result, atResult + at, length);
+      } else {
+        mask(at, length, scratch.row(worker), scratch.mask(worker));
       }
     }
   }
@@ -80,6 +74,21 @@ final class PropagateProduct extends TiledProduct {
     }
     for (; j < n; j++) {
       e[atE + j] *= a[atA + j] > 0 ? 1f : a[atA + j] <= 0 ? 0f : Float.NaN;
+    }
+  }
+
+  /** Times 1, or NaN where a is. */
+  private static void maskIdentity(float[] a, int atA, float[] e, int atE, int n) {
+    FloatVector one = FloatVector.broadcast(SPECIES, 1f);
+    int whole = SPECIES.loopBound(n);
+    int j = 0;
+    for (; j < whole; j += LANES) {
+      FloatVector x = FloatVector.fromArray(SPECIES, a, atA + j);
+      FloatVector slope = one.blend(x, x.compare(VectorOperators.NE, x));
+      FloatVector.fromArray(SPECIES, e, atE + j).mul(slope).intoArray(e, atE + j);
+    }
+    for (; j < n; j++) {
+      e[atE + j] *= Float.isNaN(a[atA + j]) ? Float.NaN : 1f;
     }
   }
 }

@@ -3,12 +3,11 @@ package io.deltarule.host;
 /** What the products pack operands into; kept for the next one, whatever its shape. */
 final class Scratch {
   private float[] left = new float[0];
-  private final float[][] right;
+  private float[] right = new float[0];
   private final float[][] tiles;
   private final float[][][] rows; // two for each worker
 
   Scratch(int workers) {
-    right = new float[workers][0];
     tiles = new float[workers][Tile.MOST_ELEMENTS];
     rows = new float[workers][2][0];
   }
@@ -19,17 +18,18 @@ final class Scratch {
     return left;
   }
 
+  /** For a packed stretch of B, shared by all workers. */
+  float[] right(long length) {
+    right = grow(right, length);
+    return right;
+  }
+
   /** For a tile at the edge. */
   float[] tile(int worker) {
     return tiles[worker];
   }
 
-  /** For packed columns of B. */
-  float[] right(int worker) {
-    return right[worker];
-  }
-
-  /** For a row of C. */
+  /** For a row of tiles. */
   float[] row(int worker) {
     return rows[worker][0];
   }
@@ -40,9 +40,8 @@ final class Scratch {
   }
 
   /** Makes room for each worker, as any of them may have its first chunk at any later call. */
-  void reserve(int workers, long rightLength, int rowLength) {
+  void reserve(int workers, long rowLength) {
     for (int i = 0; i < workers; i++) {
-      right[i] = grow(right[i], rightLength);
       rows[i][0] = grow(rows[i][0], rowLength);
       rows[i][1] = grow(rows[i][1], rowLength);
     }

@@ -2,6 +2,7 @@ package io.deltarule.host;
 
 import static io.deltarule.host.Lanes.LANES;
 import static io.deltarule.host.Lanes.SPECIES;
+import static io.deltarule.host.Tiles.roundUp;
 
 import io.deltarule.engine.spi.Operand;
 import jdk.incubator.vector.FloatVector;
@@ -9,213 +10,175 @@ import jdk.incubator.vector.FloatVector;
 /**
  * One product {@code C = A B} with A [m x k], B [k x n], and what follows it element by element.
  *
- * <p>A chunk is a block of C's columns, and of its rows where there are too few columns for all
- * threads. For each stretch of k, the block's part of B is packed into panels as wide as a tile,
- * which stay in the second-level cache while the tiles' rows of A pass by.
+ * <p>For each stretch of k, B is packed into panels as wide as a tile, and A into panels as high as
+ * one. A chunk is a block of C's columns, and of its rows where there are too few columns for all
+ * threads: its panels of B stay in the second-level cache while those of A pass by.
  */
 abstract class TiledProduct extends Workers.Task {
 
-  /** Columns of a block. */
-  private static final int BLOCK = 256;
+  /** Elements of a block's panels: half of a second-level cache. */
+  private static final int BLOCK = 1 << 17;
 
   /** Rows of A that are packed at once: bounds the memory. */
-  private static final int SLAB = 960;
+  private static final int SLAB = 1024;
 
   /** A B of so many elements is not worth packing, and one for so few rows of A. */
   private static final int SMALL = 1 << 13;
 
-  private static final int FEW_ROWS = 16;
+  private static final int FEW_ROWS = 128;
 
   /** An A that so many tiles or fewer use beside each other is not worth packing. */
   private static final int FEW_PANELS = 2;
 
-  /** Multiply-adds that are worth another thread. */
-  private static final long WORTH_SHARING = 1 << 20;
-
-  final Workers workers;
   final Scratch scratch;
+  private final Workers workers;
+  private final LeftPanels left;
+  private final RightPanels right;
   private final PackLeft packLeft = new PackLeft();
-  private final Transpose transpose = Transpose.ofLanes();
-  private float[] a; // element (i, p) at atA + i strideA + p, or transposed
-  private int atA;
-  private int strideA;
-  private boolean transposedA;
-  private float[] b; // element (p, j) at atB + p strideB + j, or transposed
-  private int atB;
-  private int strideB;
-  private boolean transposedB;
   private float[] c;
   private int atC;
-  int m;
   int n;
-  int k;
-  private Tile tile;
-  private float[] left; // the packed slab of A, a panel for each row of tiles
-  private int panel; // its length
-  private boolean packsLeft;
-  private boolean packsRight;
-  private int stretch;
-  private int top;
+  private Tiles tiles;
+  private int first; // the stretch
+  private int terms;
+  private boolean last;
+  private int top; // the slab
   private int bottom;
-  private int height;
-  private int width;
+  private int height; // of a chunk
+  private int width; // of a chunk, but for the last, which has the narrow tiles, too
   private int columnBlocks;
 
   TiledProduct(Workers workers, Scratch scratch) {
     this.workers = workers;
     this.scratch = scratch;
+    left = new LeftPanels(scratch);
+    right = new RightPanels(scratch);
   }
 
-  final void left(Operand<HostBlock> operand, boolean transposed) {
-    a = operand.block().floats();
-    atA = (int) operand.offset();
-    m = transposed ? operand.columns() : operand.rows();
-    k = transposed ? operand.rows() : operand.columns();
-    strideA = operand.columns();
-    transposedA = transposed;
-  }
-
-  final void right(Operand<HostBlock> operand, boolean transposed) {
-    b = operand.block().floats();
-    atB = (int) operand.offset();
-    strideB = operand.columns();
-    n = transposed ? operand.rows() : operand.columns();
-    transposedB = transposed;
-  }
-
-  final void multiply(Operand<HostBlock> result) {
+  /** Computes C; the operands are taken as transposed where it says so. */
+  final void multiply(
+      Operand<HostBlock> a,
+      boolean transposedA,
+      Operand<HostBlock> b,
+      boolean transposedB,
+      Operand<HostBlock> result) {
+    left.take(a, transposedA);
+    right.take(b, transposedB);
     c = result.block().floats();
     atC = (int) result.offset();
-    tile = Tiles.of(m, n);
-    boolean shared = (long) m * n * Math.max(1, k) >= WORTH_SHARING;
+    int m = left.m();
+    int k = left.k();
+    n = right.n();
+    tiles = Tiles.of(m, n);
+    boolean shared = (long) m * n * Math.max(1, k) >= Products.WORTH_SHARING;
     int shares = shared ? workers.threads() : 1;
-    stretch = Products.stretch(k);
-    int panels = (n + tile.columns - 1) / tile.columns;
-    int wide = Math.max(1, BLOCK / tile.columns);
-    if (shares > 1) {
-      wide = Math.max(1, Math.min(wide, panels / (2 * shares)));
-    }
-    width = wide * tile.columns;
-    columnBlocks = Math.max(1, (panels + wide - 1) / wide);
-    packsLeft = transposedA || n > FEW_PANELS * tile.columns;
-    panel = roundUp(k, LANES) * tile.rows + LANES;
-    packsRight = transposedB || (m > FEW_ROWS && (long) k * n > SMALL);
-    scratch.reserve(
-        workers.threads(), packsRight ? (long) width * roundUp(stretch, LANES) : 0, rowScratch());
-    for (top = 0; top < m; top = bottom) {
-      bottom = Math.min(m, top + SLAB);
-      int tiles = (bottom - top + tile.rows - 1) / tile.rows;
-      if (packsLeft) {
-        left = scratch.left((long) tiles * panel);
-        share(packLeft, shares, (tiles + PackLeft.TILES - 1) / PackLeft.TILES);
+    int stretch = Products.stretch(k);
+    split(stretch, shares);
+    boolean packsLeft = transposedA || n > FEW_PANELS * tiles.columns;
+    boolean packsRight = transposedB || (m > FEW_ROWS && (long) k * n > SMALL);
+    int slabs = (m + SLAB - 1) / SLAB;
+    int slab = roundUp((m + slabs - 1) / Math.max(1, slabs), tiles.rows);
+    scratch.reserve(workers.threads(), (long) tiles.rows * n);
+    for (first = 0; first == 0 || first < k; first += stretch) {
+      terms = Math.min(stretch, k - first);
+      last = first + terms == k;
+      if (packsRight) {
+        workers.run(right, shared, right.reserve(tiles, first, terms));
       }
-      int rowBlocks =
-          shares == 1 ? 1 : Math.min(tiles, (2 * shares + columnBlocks - 1) / columnBlocks);
-      height = (tiles + rowBlocks - 1) / rowBlocks * tile.rows;
-      int chunks = (bottom - top + height - 1) / height * columnBlocks;
-      share(this, shares, chunks);
+      for (top = 0; top < m; top = bottom) {
+        bottom = Math.min(m, top + slab);
+        if (packsLeft) {
+          workers.run(packLeft, shared, left.reserve(tiles.rows, top, bottom, first, terms));
+        }
+        int high = (bottom - top + tiles.rows - 1) / tiles.rows;
+        int rowBlocks =
+            shares == 1 ? 1 : Math.min(high, (2 * shares + columnBlocks - 1) / columnBlocks);
+        height = (high + rowBlocks - 1) / rowBlocks * tiles.rows;
+        workers.run(this, shared, (bottom - top + height - 1) / height * columnBlocks);
+      }
     }
-    a = null;
-    b = null;
+    left.forget();
+    right.forget();
     c = null;
   }
 
-  /** How long {@link Scratch#row} must be. */
-  abstract int rowScratch();
+  private void split(int stretch, int shares) {
+    int whole = tiles.whole(n);
+    int wide = Math.max(1, BLOCK / (tiles.columns * stretch));
+    if (shares > 1) {
+      wide = Math.max(1, Math.min(wide, whole / (2 * shares)));
+    }
+    int blocks = Math.max(1, (whole + wide - 1) / wide);
+    wide = Math.max(1, (whole + blocks - 1) / blocks);
+    width = wide * tiles.columns;
+    columnBlocks = Math.max(1, (whole + wide - 1) / wide);
+  }
+
+  /**
+   * Is told that some terms of some columns of a transposed A have been packed, and are in the
+   * cache.
+   */
+  void packed(int i0, int i1, int p, int count) {
+    // Nothing to do with them.
+  }
 
   /** Does what follows the sums: rows from i on, columns from j on. */
   abstract void end(int i, int rows, int j, int columns, int worker);
 
-  private void share(Workers.Task task, int shares, int chunks) {
-    if (shares > 1) {
-      workers.run(task, chunks);
-    } else {
-      for (int chunk = 0; chunk < chunks; chunk++) {
-        task.run(chunk, 0);
+  private final class PackLeft extends Workers.Task {
+    @Override
+    void run(int chunk, int worker) {
+      left.pack(chunk);
+      if (left.transposed()) {
+        packed(left.start(chunk), left.end(chunk), first, terms);
       }
     }
-  }
-
-  static int roundUp(int number, int to) {
-    return (number + to - 1) / to * to;
   }
 
   @Override
   final void run(int chunk, int worker) {
     int i0 = top + chunk / columnBlocks * height;
     int i1 = Math.min(bottom, i0 + height);
-    int j0 = chunk % columnBlocks * width;
-    int j1 = Math.min(n, j0 + width);
-    int p = 0;
-    do {
-      int terms = Math.min(stretch, k - p);
-      if (packsRight) {
-        pack(p, terms, j0, j1, scratch.right(worker));
+    int block = chunk % columnBlocks;
+    int j0 = block * width;
+    int j1 = block == columnBlocks - 1 ? n : j0 + width;
+    // A lone tile may store more than a row of C: the next row of tiles overwrites it.
+    int end = n <= tiles.next(n).columns ? i1 * n : 0;
+    for (int i = i0; i < i1; i += tiles.rows) {
+      int rows = Math.min(tiles.rows, i1 - i);
+      for (int j = j0; j < j1; ) {
+        Tile tile = tiles.next(n - j);
+        tile(tile, i, rows, j, Math.min(tile.columns, n - j), end, worker);
+        j += tile.columns;
       }
-      for (int i = i0; i < i1; i += tile.rows) {
-        int rows = Math.min(tile.rows, i1 - i);
-        row(
-            i,
-            rows,
-            p,
-            terms,
-            j0,
-            j1,
-            columnBlocks == 1 && j1 - j0 <= tile.columns ? i1 * n : 0,
-            worker);
-        if (p + terms >= k) {
-          end(i, rows, j0, j1 - j0, worker);
-        }
-      }
-      p += stretch;
-    } while (p < k);
-  }
-
-  /**
-   * Multiplies a row of tiles.
-   *
-   * @param whole where the results end that are overwritten later, so that a tile may be stored
-   *     with what lies past the ends of its rows; 0 if there are none
-   */
-  private void row(int i, int rows, int p, int terms, int j0, int j1, int whole, int worker) {
-    int atLeft = packsLeft ? (i - top) / tile.rows * panel + p * tile.rows : atA + i * strideA + p;
-    float[] right = packsRight ? scratch.right(worker) : b;
-    int strideRight = packsRight ? tile.columns : strideB;
-    int step = packsRight ? tile.columns * roundUp(terms, LANES) : tile.columns;
-    int atRight = packsRight ? 0 : atB + p * strideB + j0;
-    int at = atC + i * n + j0;
-    for (int j = j0; j < j1; j += tile.columns, atRight += step, at += tile.columns) {
-      int columns = Math.min(tile.columns, j1 - j);
-      boolean fits = columns == tile.columns || (i + rows - 1) * n + tile.columns <= whole;
-      if (p == 0 && rows == tile.rows && fits) {
-        tile(rows, terms, atLeft, right, atRight, strideRight, c, at, n);
-      } else {
-        float[] edge = scratch.tile(worker);
-        tile(rows, terms, atLeft, right, atRight, strideRight, edge, 0, tile.columns);
-        if (p == 0) {
-          store(edge, tile.columns, rows, columns, c, at, n);
-        } else {
-          add(edge, tile.columns, rows, columns, c, at, n);
-        }
+      if (last) {
+        end(i, rows, j0, j1 - j0, worker);
       }
     }
   }
 
-  private void tile(
-      int rows,
-      int terms,
-      int atLeft,
-      float[] right,
-      int atRight,
-      int strideRight,
-      float[] to,
-      int at,
-      int stride) {
-    if (packsLeft) {
-      tile.multiply(terms, left, atLeft, right, atRight, strideRight, to, at, stride);
+  /**
+   * Multiplies a tile.
+   *
+   * @param end where the results end that are overwritten later, so that the tile may be stored
+   *     with what lies past the ends of its rows; 0 if there are none
+   */
+  private void tile(Tile tile, int i, int rows, int j, int columns, int end, int worker) {
+    float[] b = right.floats();
+    int atB = right.start(first, j);
+    int strideB = right.stride(tile);
+    boolean fits = columns == tile.columns || (i + rows - 1) * n + tile.columns <= end;
+    int at = atC + i * n + j;
+    if (first == 0 && rows == tile.rows && fits) {
+      left.multiply(tile, i, rows, first, terms, b, atB, strideB, c, at, n);
+      return;
+    }
+    float[] edge = scratch.tile(worker);
+    left.multiply(tile, i, rows, first, terms, b, atB, strideB, edge, 0, tile.columns);
+    if (first == 0) {
+      store(edge, tile.columns, rows, columns, c, at, n);
     } else {
-      tile.multiplyRows(
-          rows, terms, a, atLeft, strideA, right, atRight, strideRight, to, at, stride);
+      add(edge, tile.columns, rows, columns, c, at, n);
     }
   }
 
@@ -240,71 +203,6 @@ abstract class TiledProduct extends Workers.Task {
       }
       for (; j < columns; j++) {
         c[r + j] += tile[t + j];
-      }
-    }
-  }
-
-  /** Packs some rows of B into panels as wide as a tile; what lies past the last is undefined. */
-  private void pack(int p, int terms, int j0, int j1, float[] to) {
-    int columns = tile.columns;
-    int step = columns * roundUp(terms, LANES);
-    for (int j = j0, at = 0; j < j1; j += columns, at += step) {
-      if (transposedB) {
-        for (int column = 0; column < columns; column += LANES) {
-          int first = Math.min(j + column, n - 1);
-          int from = atB + first * strideB + p;
-          for (int q = 0; q < terms; q += LANES) {
-            transpose.run(
-                b, from + q, strideB, n - 1 - first, to, at + q * columns + column, columns);
-          }
-        }
-      } else {
-        copy(b, atB + p * strideB + j, strideB, terms, columns, to, at);
-      }
-    }
-  }
-
-  private static void copy(
-      float[] b, int at, int stride, int rows, int columns, float[] to, int atTo) {
-    for (int p = 0; p < rows; p++) {
-      for (int j = 0; j < columns; j += LANES) {
-        FloatVector.fromArray(SPECIES, b, at + p * stride + j)
-            .intoArray(to, atTo + p * columns + j);
-      }
-    }
-  }
-
-  /** Packs rows of A, for each tile column by column. */
-  private final class PackLeft extends Workers.Task {
-    private static final int TILES = 8;
-
-    @Override
-    void run(int chunk, int worker) {
-      int i1 = Math.min(bottom, top + (chunk + 1) * TILES * tile.rows);
-      for (int i = top + chunk * TILES * tile.rows; i < i1; i += tile.rows) {
-        int at = (i - top) / tile.rows * panel;
-        if (transposedA) {
-          copyPieces(a, atA + i, strideA, k, tile.rows, left, at);
-        } else {
-          for (int r = 0; r < tile.rows; r += LANES) {
-            int first = Math.min(i + r, bottom - 1);
-            int from = atA + first * strideA;
-            for (int p = 0; p < k; p += LANES) {
-              int to = at + p * tile.rows + r;
-              transpose.run(a, from + p, strideA, bottom - 1 - first, left, to, tile.rows);
-            }
-          }
-        }
-      }
-    }
-  }
-
-  /** Copies a piece of each row; what is copied too much is overwritten by the next row. */
-  private static void copyPieces(
-      float[] a, int at, int stride, int rows, int length, float[] to, int atTo) {
-    for (int j = 0; j < length; j += LANES) {
-      for (int p = 0; p < rows; p++) {
-        FloatVector.fromArray(SPECIES, a, at + p * stride + j).intoArray(to, atTo + p * length + j);
       }
     }
   }

@@ -22,6 +22,17 @@ abstract class Transpose {
    */
   abstract void run(float[] from, int at, int stride, int last, float[] to, int atTo, int strideTo);
 
+  /**
+   * Transposes some rows of a square, or of more: element (i, p) goes to {@code atTo + p rows + i}.
+   * A few numbers after the last are overwritten.
+   */
+  void interleave(float[] from, int at, int stride, int last, int rows, float[] to, int atTo) {
+    for (int i = 0; i < rows; i += Lanes.LANES) {
+      int first = Math.min(i, last);
+      run(from, at + first * stride, stride, last - first, to, atTo + i, rows);
+    }
+  }
+
   /** The lanes whose number has a bit set. */
   static VectorMask<Float> upper(int bit) {
     boolean[] lanes = new boolean[Lanes.LANES];

@@ -20,6 +20,10 @@ final class Transpose16 extends Transpose {
   private static final VectorShuffle<Float> SWAP1 = VectorShuffle.fromOp(SPECIES, i -> i ^ 1);
   private static final VectorMask<Float> UPPER1 = upper(1);
 
+  /** Brings the even lanes to the lower half. */
+  private static final VectorShuffle<Float> PAIR =
+      VectorShuffle.fromOp(SPECIES, i -> i % 8 * 2 + i / 8);
+
   @Override
   void run(float[] from, int at, int stride, int last, float[] to, int atTo, int strideTo) {
     FloatVector v0 = FloatVector.fromArray(SPECIES, from, at);
@@ -151,5 +155,67 @@ final class Transpose16 extends Transpose {
     v13.intoArray(to, atTo + 13 * strideTo);
     v14.intoArray(to, atTo + 14 * strideTo);
     v15.intoArray(to, atTo + 15 * strideTo);
+  }
+
+  /** For 8 rows: two columns make a vector. */
+  @Override
+  void interleave(float[] from, int at, int stride, int last, int rows, float[] to, int atTo) {
+    if (rows != 8) {
+      super.interleave(from, at, stride, last, rows, to, atTo);
+      return;
+    }
+    FloatVector v0 = FloatVector.fromArray(SPECIES, from, at);
+    FloatVector v1 = FloatVector.fromArray(SPECIES, from, at + Math.min(1, last) * stride);
+    FloatVector v2 = FloatVector.fromArray(SPECIES, from, at + Math.min(2, last) * stride);
+    FloatVector v3 = FloatVector.fromArray(SPECIES, from, at + Math.min(3, last) * stride);
+    FloatVector v4 = FloatVector.fromArray(SPECIES, from, at + Math.min(4, last) * stride);
+    FloatVector v5 = FloatVector.fromArray(SPECIES, from, at + Math.min(5, last) * stride);
+    FloatVector v6 = FloatVector.fromArray(SPECIES, from, at + Math.min(6, last) * stride);
+    FloatVector v7 = FloatVector.fromArray(SPECIES, from, at + Math.min(7, last) * stride);
+    FloatVector t;
+    t = v0.rearrange(SWAP8);
+    v0 = v0.blend(v4.rearrange(SWAP8), UPPER8);
+    v4 = t.blend(v4, UPPER8);
+    t = v1.rearrange(SWAP8);
+    v1 = v1.blend(v5.rearrange(SWAP8), UPPER8);
+    v5 = t.blend(v5, UPPER8);
+    t = v2.rearrange(SWAP8);
+    v2 = v2.blend(v6.rearrange(SWAP8), UPPER8);
+    v6 = t.blend(v6, UPPER8);
+    t = v3.rearrange(SWAP8);
+    v3 = v3.blend(v7.rearrange(SWAP8), UPPER8);
+    v7 = t.blend(v7, UPPER8);
+    t = v0.rearrange(SWAP4);
+    v0 = v0.blend(v2.rearrange(SWAP4), UPPER4);
+    v2 = t.blend(v2, UPPER4);
+    t = v1.rearrange(SWAP4);
+    v1 = v1.blend(v3.rearrange(SWAP4), UPPER4);
+    v3 = t.blend(v3, UPPER4);
+    t = v4.rearrange(SWAP4);
+    v4 = v4.blend(v6.rearrange(SWAP4), UPPER4);
+    v6 = t.blend(v6, UPPER4);
+    t = v5.rearrange(SWAP4);
+    v5 = v5.blend(v7.rearrange(SWAP4), UPPER4);
+    v7 = t.blend(v7, UPPER4);
+    t = v0.rearrange(SWAP2);
+    v0 = v0.blend(v1.rearrange(SWAP2), UPPER2);
+    v1 = t.blend(v1, UPPER2);
+    t = v2.rearrange(SWAP2);
+    v2 = v2.blend(v3.rearrange(SWAP2), UPPER2);
+    v3 = t.blend(v3, UPPER2);
+    t = v4.rearrange(SWAP2);
+    v4 = v4.blend(v5.rearrange(SWAP2), UPPER2);
+    v5 = t.blend(v5, UPPER2);
+    t = v6.rearrange(SWAP2);
+    v6 = v6.blend(v7.rearrange(SWAP2), UPPER2);
+    v7 = t.blend(v7, UPPER2);
+    v0.rearrange(PAIR).intoArray(to, atTo);
+    v1.rearrange(PAIR).intoArray(to, atTo + 16);
+    v2.rearrange(PAIR).intoArray(to, atTo + 32);
+    v3.rearrange(PAIR).intoArray(to, atTo + 48);
+    v4.rearrange(PAIR).intoArray(to, atTo + 64);
+    v5.rearrange(PAIR).intoArray(to, atTo + 80);
+    v6.rearrange(PAIR).intoArray(to, atTo + 96);
+    v7.rearrange(PAIR).intoArray(to, atTo + 112);
   }
 }

@@ -5,15 +5,25 @@ import io.deltarule.engine.spi.Operand;
 
 /** The products in tiles of vectors. */
 final class VectorProducts implements Products {
+  private final ThinForward thinForward;
   private final ForwardProduct forward;
   private final PropagateProduct propagate;
   private final GradientsProduct gradients;
 
   VectorProducts(Workers workers) {
     Scratch scratch = new Scratch(workers.threads());
+    thinForward = new ThinForward(workers, dots());
     forward = new ForwardProduct(workers, scratch);
     propagate = new PropagateProduct(workers, scratch);
     gradients = new GradientsProduct(workers, scratch);
+  }
+
+  private static Dots dots() {
+    return switch (Lanes.LANES) {
+      case 16 -> new Dots16();
+      case 8 -> new Dots8();
+      default -> new Dots();
+    };
   }
 
   @Override
@@ -29,7 +39,11 @@ final class VectorProducts implements Products {
       Activation f,
       Operand<HostBlock> saved,
       Operand<HostBlock> a) {
-    forward.run(x, w, b, f, saved, a);
+    if (Products.thin(x.rows(), w.rows())) {
+      thinForward.run(x, w, b, f, saved, a);
+    } else {
+      forward.run(x, w, b, f, saved, a);
+    }
   }
 
   @Override

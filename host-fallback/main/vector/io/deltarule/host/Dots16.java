@@ -1,0 +1,101 @@
+package io.deltarule.host;
+
+import static io.deltarule.host.Lanes.LANES;
+import static io.deltarule.host.Lanes.SPECIES;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorShuffle;
+
+/**
+ * In vectors of 16, a chain in each lane: 8 rows hide the latency of a multiply-add. In one method,
+ * as a vector that is handed to another may become an object.
+ */
+final class Dots16 extends Dots {
+  private static final VectorShuffle<Float> SWAP8 = VectorShuffle.fromOp(SPECIES, i -> i ^ 8);
+  private static final VectorMask<Float> UPPER8 = Transpose.upper(8);
+  private static final VectorShuffle<Float> SWAP4 = VectorShuffle.fromOp(SPECIES, i -> i ^ 4);
+  private static final VectorMask<Float> UPPER4 = Transpose.upper(4);
+  private static final VectorShuffle<Float> SWAP2 = VectorShuffle.fromOp(SPECIES, i -> i ^ 2);
+  private static final VectorMask<Float> UPPER2 = Transpose.upper(2);
+  private static final VectorShuffle<Float> SWAP1 = VectorShuffle.fromOp(SPECIES, i -> i ^ 1);
+
+  /** Brings the even lanes to the lower half. */
+  private static final VectorShuffle<Float> PAIR =
+      VectorShuffle.fromOp(SPECIES, i -> i % 8 * 2 + i / 8);
+
+  @Override
+  int rows() {
+    return 8;
+  }
+
+  @Override
+  void run(int count, int k, float[] a, int atA, float[] b, int atB, float[] sums) {
+    int last = count - 1;
+    int a1 = atA + Math.min(1, last) * k;
+    int a2 = atA + Math.min(2, last) * k;
+    int a3 = atA + Math.min(3, last) * k;
+    int a4 = atA + Math.min(4, last) * k;
+    int a5 = atA + Math.min(5, last) * k;
+    int a6 = atA + Math.min(6, last) * k;
+    int a7 = atA + Math.min(7, last) * k;
+    FloatVector s0 = FloatVector.zero(SPECIES);
+    FloatVector s1 = FloatVector.zero(SPECIES);
+    FloatVector s2 = FloatVector.zero(SPECIES);
+    FloatVector s3 = FloatVector.zero(SPECIES);
+    FloatVector s4 = FloatVector.zero(SPECIES);
+    FloatVector s5 = FloatVector.zero(SPECIES);
+    FloatVector s6 = FloatVector.zero(SPECIES);
+    FloatVector s7 = FloatVector.zero(SPECIES);
+    int whole = SPECIES.loopBound(k);
+    for (int p = 0; p < whole; p += LANES) {
+      FloatVector y = FloatVector.fromArray(SPECIES, b, atB + p);
+      s0 = FloatVector.fromArray(SPECIES, a, atA + p).fma(y, s0);
+      s1 = FloatVector.fromArray(SPECIES, a, a1 + p).fma(y, s1);
+      s2 = FloatVector.fromArray(SPECIES, a, a2 + p).fma(y, s2);
+      s3 = FloatVector.fromArray(SPECIES, a, a3 + p).fma(y, s3);
+      s4 = FloatVector.fromArray(SPECIES, a, a4 + p).fma(y, s4);
+      s5 = FloatVector.fromArray(SPECIES, a, a5 + p).fma(y, s5);
+      s6 = FloatVector.fromArray(SPECIES, a, a6 + p).fma(y, s6);
+      s7 = FloatVector.fromArray(SPECIES, a, a7 + p).fma(y, s7);
+    }
+    if (whole < k) {
+      // Past the end there is something, see HostBlock.SLACK; it must not count.
+      VectorMask<Float> terms = Lanes.first(k - whole);
+      FloatVector y = FloatVector.fromArray(SPECIES, b, atB + whole);
+      s0 = s0.blend(FloatVector.fromArray(SPECIES, a, atA + whole).fma(y, s0), terms);
+      s1 = s1.blend(FloatVector.fromArray(SPECIES, a, a1 + whole).fma(y, s1), terms);
+      s2 = s2.blend(FloatVector.fromArray(SPECIES, a, a2 + whole).fma(y, s2), terms);
+      s3 = s3.blend(FloatVector.fromArray(SPECIES, a, a3 + whole).fma(y, s3), terms);
+      s4 = s4.blend(FloatVector.fromArray(SPECIES, a, a4 + whole).fma(y, s4), terms);
+      s5 = s5.blend(FloatVector.fromArray(SPECIES, a, a5 + whole).fma(y, s5), terms);
+      s6 = s6.blend(FloatVector.fromArray(SPECIES, a, a6 + whole).fma(y, s6), terms);
+      s7 = s7.blend(FloatVector.fromArray(SPECIES, a, a7 + whole).fma(y, s7), terms);
+    }
+    // The sums of lanes l and l + 8 of two vectors make one; then those of l and l + 4, and so on.
+    FloatVector t;
+    FloatVector u;
+    t = s0.rearrange(SWAP8);
+    u = s0.blend(s4.rearrange(SWAP8), UPPER8);
+    s0 = u.add(t.blend(s4, UPPER8));
+    t = s1.rearrange(SWAP8);
+    u = s1.blend(s5.rearrange(SWAP8), UPPER8);
+    s1 = u.add(t.blend(s5, UPPER8));
+    t = s2.rearrange(SWAP8);
+    u = s2.blend(s6.rearrange(SWAP8), UPPER8);
+    s2 = u.add(t.blend(s6, UPPER8));
+    t = s3.rearrange(SWAP8);
+    u = s3.blend(s7.rearrange(SWAP8), UPPER8);
+    s3 = u.add(t.blend(s7, UPPER8));
+    t = s0.rearrange(SWAP4);
+    u = s0.blend(s2.rearrange(SWAP4), UPPER4);
+    s0 = u.add(t.blend(s2, UPPER4));
+    t = s1.rearrange(SWAP4);
+    u = s1.blend(s3.rearrange(SWAP4), UPPER4);
+    s1 = u.add(t.blend(s3, UPPER4));
+    t = s0.rearrange(SWAP2);
+    u = s0.blend(s1.rearrange(SWAP2), UPPER2);
+    s0 = u.add(t.blend(s1, UPPER2));
+    s0.add(s0.rearrange(SWAP1)).rearrange(PAIR).intoArray(sums, 0);
+  }
+}

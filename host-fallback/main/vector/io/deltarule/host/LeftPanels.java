@@ -1,0 +1,186 @@
+package io.deltarule.host;
+
+import static io.deltarule.host.Lanes.LANES;
+import static io.deltarule.host.Lanes.SPECIES;
+import static io.deltarule.host.Tiles.roundUp;
+
+import io.deltarule.engine.spi.Operand;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorShuffle;
+
+/** A [m x k], and some of it packed: a panel for each row of tiles, column by column. */
+final class LeftPanels {
+
+  /** Rows of tiles that are packed together: a transposed A is read in long pieces of its rows. */
+  private static final int TILES = 32;
+
+  /** Exchanges the halves of a vector. */
+  private static final VectorShuffle<Float> SWAP =
+      VectorShuffle.fromOp(SPECIES, i -> (i + LANES / 2) % LANES);
+
+  private static final VectorMask<Float> UPPER = Transpose.upper(LANES / 2);
+
+  private final Scratch scratch;
+  private final Transpose transpose = Transpose.ofLanes();
+  private float[] a; // element (i, p) at at + i stride + p, or transposed
+  private int at;
+  private int stride;
+  private boolean transposed;
+  private int m;
+  private int k;
+  private int rows; // of a panel
+  private int length; // of a panel
+  private float[] panels;
+  private int top; // the rows and terms that are packed
+  private int bottom;
+  private int first;
+  private int terms;
+
+  LeftPanels(Scratch scratch) {
+    this.scratch = scratch;
+  }
+
+  void take(Operand<HostBlock> operand, boolean isTransposed) {
+    a = operand.block().floats();
+    at = (int) operand.offset();
+    stride = operand.columns();
+    transposed = isTransposed;
+    m = transposed ? operand.columns() : operand.rows();
+    k = transposed ? operand.rows() : operand.columns();
+    panels = null;
+  }
+
+  void forget() {
+    a = null;
+    panels = null;
+  }
+
+  int m() {
+    return m;
+  }
+
+  int k() {
+    return k;
+  }
+
+  /** Whether it must be packed. */
+  boolean transposed() {
+    return transposed;
+  }
+
+  /**
+   * Makes room for some rows and terms.
+   *
+   * @return how many chunks to {@link #pack}
+   */
+  int reserve(int height, int i0, int i1, int p, int count) {
+    rows = height;
+    top = i0;
+    bottom = i1;
+    first = p;
+    terms = count;
+    length = roundUp(terms, LANES) * rows + LANES;
+    int high = (bottom - top + rows - 1) / rows;
+    panels = scratch.left((long) high * length);
+    return (high + TILES - 1) / TILES;
+  }
+
+  /** The first row of a chunk. */
+  int start(int chunk) {
+    return top + chunk * TILES * rows;
+  }
+
+  /** The row after its last. */
+  int end(int chunk) {
+    return Math.min(bottom, start(chunk + 1));
+  }
+
+  void pack(int chunk) {
+    int to = chunk * TILES * length;
+    int i1 = end(chunk);
+    if (transposed) {
+      int high = (i1 - start(chunk) + rows - 1) / rows;
+      copyPieces(
+          a, at + first * stride + start(chunk), stride, terms, rows, high, panels, to, length);
+      return;
+    }
+    for (int i = start(chunk); i < i1; i += rows, to += length) {
+      int from = at + i * stride + first;
+      for (int p = 0; p < terms; p += LANES) {
+        transpose.interleave(a, from + p, stride, bottom - 1 - i, rows, panels, to + p * rows);
+      }
+    }
+  }
+
+  /** Cuts each row into pieces, one for each panel. */
+  private static void copyPieces(
+      float[] a,
+      int at,
+      int stride,
+      int terms,
+      int rows,
+      int high,
+      float[] to,
+      int atTo,
+      int length) {
+    if (2 * rows == LANES) {
+      for (int p = 0; p < terms; p += 2) {
+        int from = at + p * stride;
+        int next = p + 1 < terms ? from + stride : from;
+        copyHalves(a, from, next, high, to, atTo + p * rows, length);
+      }
+      return;
+    }
+    for (int p = 0; p < terms; p++) {
+      int from = at + p * stride;
+      int piece = atTo + p * rows;
+      for (int q = 0; q < high; q++, from += rows, piece += length) {
+        // What is copied too much is overwritten by the next row's piece.
+        for (int i = 0; i < rows; i += LANES) {
+          FloatVector.fromArray(SPECIES, a, from + i).intoArray(to, piece + i);
+        }
+      }
+    }
+  }
+
+  /** The pieces of two rows, each half a vector, beside each other. */
+  private static void copyHalves(
+      float[] a, int at, int atNext, int high, float[] to, int atTo, int length) {
+    for (int q = 0; q < high; q += 2, at += LANES, atNext += LANES, atTo += 2 * length) {
+      FloatVector x = FloatVector.fromArray(SPECIES, a, at);
+      FloatVector y = FloatVector.fromArray(SPECIES, a, atNext);
+      x.blend(y.rearrange(SWAP), UPPER).intoArray(to, atTo);
+      if (q + 1 < high) {
+        x.rearrange(SWAP).blend(y, UPPER).intoArray(to, atTo + length);
+      }
+    }
+  }
+
+  /**
+   * Multiplies the tile whose first row is i.
+   *
+   * @see Tile#multiply
+   * @see Tile#multiplyRows
+   */
+  void multiply(
+      Tile tile,
+      int i,
+      int count,
+      int p,
+      int number,
+      float[] b,
+      int atB,
+      int strideB,
+      float[] c,
+      int atC,
+      int strideC) {
+    if (panels == null) {
+      int from = at + i * stride + p;
+      tile.multiplyRows(count, number, a, from, stride, b, atB, strideB, c, atC, strideC);
+    } else {
+      int from = (i - top) / rows * length;
+      tile.multiply(number, panels, from, b, atB, strideB, c, atC, strideC);
+    }
+  }
+}

@@ -1,0 +1,157 @@
+package io.deltarule.host;
+
+import static io.deltarule.host.Lanes.LANES;
+import static io.deltarule.host.Lanes.SPECIES;
+import static io.deltarule.host.Tiles.roundUp;
+
+import io.deltarule.engine.spi.Operand;
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * B [k x n], and a stretch of its rows packed: a panel for each column of tiles, row by row; what
+ * lies past its last column and row is undefined. Without packing, a tile reads B as it lies.
+ */
+final class RightPanels extends Workers.Task {
+
+  /** Rows of B, or columns of it in vectors, that are packed together. */
+  private static final int ROWS = 32;
+
+  private static final int VECTORS = 3;
+
+  private final Scratch scratch;
+  private final Transpose transpose = Transpose.ofLanes();
+  private float[] b; // element (p, j) at at + p stride + j, or transposed
+  private int at;
+  private int stride;
+  private boolean transposed;
+  private int n;
+  private Tiles tiles;
+  private float[] panels;
+  private int first; // the rows that are packed
+  private int terms;
+  private int depth; // of a panel
+  private int whole; // columns in panels of the greatest width, which come first
+
+  RightPanels(Scratch scratch) {
+    this.scratch = scratch;
+  }
+
+  void take(Operand<HostBlock> operand, boolean isTransposed) {
+    b = operand.block().floats();
+    at = (int) operand.offset();
+    stride = operand.columns();
+    transposed = isTransposed;
+    n = transposed ? operand.rows() : operand.columns();
+    panels = null;
+  }
+
+  void forget() {
+    b = null;
+    panels = null;
+  }
+
+  int n() {
+    return n;
+  }
+
+  /** Whether it must be packed. */
+  boolean transposed() {
+    return transposed;
+  }
+
+  /**
+   * Makes room for some rows.
+   *
+   * @return how many chunks to {@link #run}
+   */
+  int reserve(Tiles widths, int p, int count) {
+    tiles = widths;
+    first = p;
+    terms = count;
+    depth = roundUp(terms, LANES);
+    whole = tiles.whole(n) * tiles.columns;
+    panels = scratch.right((long) roundUp(n, tiles.columns) * depth);
+    return transposed ? (n + VECTORS * LANES - 1) / (VECTORS * LANES) : (terms + ROWS - 1) / ROWS;
+  }
+
+  /** Where the panels are, or B. */
+  float[] floats() {
+    return panels == null ? b : panels;
+  }
+
+  /** Where the stretch from p on begins in the columns from j on, the first of a tile. */
+  int start(int p, int j) {
+    return panels == null ? at + p * stride + j : j * depth;
+  }
+
+  /** From one row of a tile's columns to the next. */
+  int stride(Tile tile) {
+    return panels == null ? stride : tile.columns;
+  }
+
+  @Override
+  void run(int chunk, int worker) {
+    if (transposed) {
+      int j1 = Math.min(n, (chunk + 1) * VECTORS * LANES);
+      for (int j = chunk * VECTORS * LANES; j < j1; j += LANES) {
+        transpose(j);
+      }
+    } else {
+      copy(chunk * ROWS, Math.min(terms, (chunk + 1) * ROWS));
+    }
+  }
+
+  private void transpose(int j) {
+    int panel = panel(j);
+    int columns = tiles.next(n - panel).columns;
+    int to = panel * depth + j - panel;
+    int from = at + j * stride + first;
+    for (int p = 0; p < terms; p += LANES) {
+      transpose.run(b, from + p, stride, n - 1 - j, panels, to + p * columns, columns);
+    }
+  }
+
+  /** The first column of the panel that has column j. */
+  private int panel(int j) {
+    if (j < whole) {
+      return j - j % tiles.columns;
+    }
+    int start = whole;
+    while (j >= start + tiles.next(n - start).columns) {
+      start += tiles.next(n - start).columns;
+    }
+    return start;
+  }
+
+  private void copy(int p0, int p1) {
+    int from = at + (first + p0) * stride;
+    copy(b, from, stride, p1 - p0, whole, tiles.columns, panels, p0 * tiles.columns, depth);
+    for (int j = whole, columns; j < n; j += columns) {
+      columns = tiles.next(n - j).columns;
+      int to = j * depth + p0 * columns;
+      copy(b, from + j, stride, p1 - p0, columns, columns, panels, to, depth);
+    }
+  }
+
+  /** Row by row, so that memory is read as it lies. */
+  private static void copy(
+      float[] b,
+      int at,
+      int stride,
+      int rows,
+      int count,
+      int columns,
+      float[] to,
+      int atTo,
+      int depth) {
+    for (int p = 0; p < rows; p++) {
+      int from = at + p * stride;
+      int end = from + count;
+      for (int row = atTo + p * columns; from < end; row += columns * depth, from += columns) {
+        for (int j = 0; j < columns; j += LANES) {
+          FloatVector.fromArray(SPECIES, b, from + j).intoArray(to, row + j);
+        }
+      }
+    }
+  }
+}
