@@ -2,13 +2,15 @@ package io.deltarule.host;
 
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 
 /**
- * A pool of threads for one caller at a time, who works with them. The chunks of a task are claimed
- * from a counter, so a thread that the machine takes away delays only the chunk it holds. Nothing
- * is allocated per task.
+ * A pool of threads for one caller at a time, who works with them. Each has a share of a task's
+ * chunks, the same one whenever their number is the same: what it wrote last is in its own cache.
+ * It claims them from a counter, and then those of the others, so a thread that the machine takes
+ * away delays only the chunk it holds. Nothing is allocated per task.
  */
 final class Workers implements AutoCloseable {
 
@@ -26,24 +28,23 @@ final class Workers implements AutoCloseable {
   /** About 20 microseconds of pause instructions: longer than the gaps within a training step. */
   private static final int SPINS = 1000;
 
-  private static final int CHUNK_BITS = 24;
-  private static final int CHUNK_MASK = (1 << CHUNK_BITS) - 1;
-  private static final int MOST_CHUNKS = CHUNK_MASK - 1024; // failed claims must not overflow
+  /** Between two counters: two cache lines. */
+  private static final int SPACING = 16;
 
-  // The number of the task, its chunks, and the next chunk, in one word: a late thread cannot claim
-  // a chunk of a task that it has not seen.
-  private final AtomicLong ticket = new AtomicLong();
+  private final AtomicLong tasks = new AtomicLong(); // how many there have been
+  private final AtomicLongArray shares; // where each ends, and its next chunk, in one word
   private final AtomicInteger pending = new AtomicInteger(); // chunks not yet finished
   private final AtomicReference<Throwable> failure = new AtomicReference<>();
   private final Worker[] others;
   private final int spins;
-  private Task task; // published by ticket
+  private Task task; // published by shares
   private volatile Thread waiter; // the caller, when it has stopped spinning
   private volatile boolean closed;
 
   Workers(int threads) {
     // Threads without a processor of their own only disturb the others by spinning.
     spins = threads <= Runtime.getRuntime().availableProcessors() ? SPINS : 0;
+    shares = new AtomicLongArray(threads * SPACING);
     others = new Worker[threads - 1];
     for (int i = 0; i < others.length; i++) {
       others[i] = new Worker(i + 1);
@@ -65,13 +66,14 @@ final class Workers implements AutoCloseable {
       run(work, false, chunks);
       return;
     }
-    if (chunks > MOST_CHUNKS) {
-      throw new IllegalArgumentException(chunks + " chunks");
-    }
     task = work;
     pending.set(chunks);
-    long number = (ticket.get() >>> 2 * CHUNK_BITS) + 1;
-    ticket.set(number << 2 * CHUNK_BITS | (long) chunks << CHUNK_BITS);
+    int sharing = Math.min(threads(), chunks);
+    for (int i = 0; i < sharing; i++) {
+      long end = (long) chunks * (i + 1) / sharing;
+      shares.set(i * SPACING, end << 32 | (long) chunks * i / sharing);
+    }
+    tasks.set(tasks.get() + 1);
     for (int i = 0; i < Math.min(others.length, chunks - 1); i++) {
       if (others[i].parked) {
         LockSupport.unpark(others[i]);
@@ -102,13 +104,20 @@ final class Workers implements AutoCloseable {
 
   /** Claims and runs chunks of the current task until there are none left. */
   private void work(int worker) {
+    for (int i = 0; i < threads(); i++) {
+      work(worker, (worker + i) % threads());
+    }
+  }
+
+  private void work(int worker, int share) {
     for (; ; ) {
-      long seen = ticket.get();
-      int chunk = (int) seen & CHUNK_MASK;
-      if (chunk >= ((int) (seen >>> CHUNK_BITS) & CHUNK_MASK)) {
+      // A thread that comes late finds a share without chunks, or that of the next task.
+      long seen = shares.get(share * SPACING);
+      int chunk = (int) seen;
+      if (chunk == seen >>> 32) {
         return;
       }
-      if (ticket.compareAndSet(seen, seen + 1)) {
+      if (shares.compareAndSet(share * SPACING, seen, seen + 1)) {
         try {
           if (failure.get() == null) {
             task.run(chunk, worker);
@@ -170,15 +179,15 @@ final class Workers implements AutoCloseable {
     public void run() {
       long last = 0;
       while (!closed) {
-        long number = ticket.get() >>> 2 * CHUNK_BITS;
+        long number = tasks.get();
         for (int i = 0; i < spins && number == last; i++) {
           Thread.onSpinWait();
-          number = ticket.get() >>> 2 * CHUNK_BITS;
+          number = tasks.get();
         }
         if (number == last) {
           parked = true;
           // Looked at again after saying so: either this sees the task, or the caller sees parked.
-          if (ticket.get() >>> 2 * CHUNK_BITS == last && !closed) {
+          if (tasks.get() == last && !closed) {
             LockSupport.park(Workers.this);
           }
           parked = false;

@@ -13,11 +13,6 @@ import jdk.incubator.vector.FloatVector;
  */
 final class RightPanels extends Workers.Task {
 
-  /** Rows of B, or columns of it in vectors, that are packed together. */
-  private static final int ROWS = 32;
-
-  private static final int VECTORS = 3;
-
   private final Scratch scratch;
   private final Transpose transpose = Transpose.ofLanes();
   private float[] b; // element (p, j) at at + p stride + j, or transposed
@@ -30,7 +25,8 @@ final class RightPanels extends Workers.Task {
   private int first; // the rows that are packed
   private int terms;
   private int depth; // of a panel
-  private int whole; // columns in panels of the greatest width, which come first
+  private int whole; // columns of the widest panels, the first ones; may exceed n
+  private int width; // columns of a chunk; the last one has the narrow panels
 
   RightPanels(Scratch scratch) {
     this.scratch = scratch;
@@ -62,16 +58,19 @@ final class RightPanels extends Workers.Task {
   /**
    * Makes room for some rows.
    *
+   * @param parts into how many chunks of columns to divide them, if there are so many panels
    * @return how many chunks to {@link #run}
    */
-  int reserve(Tiles widths, int p, int count) {
+  int reserve(Tiles widths, int p, int count, int parts) {
     tiles = widths;
     first = p;
     terms = count;
     depth = roundUp(terms, LANES);
-    whole = tiles.whole(n) * tiles.columns;
+    int wide = tiles.whole(n);
+    whole = wide * tiles.columns;
+    width = Math.max(1, (wide + parts - 1) / parts) * tiles.columns;
     panels = scratch.right((long) roundUp(n, tiles.columns) * depth);
-    return transposed ? (n + VECTORS * LANES - 1) / (VECTORS * LANES) : (terms + ROWS - 1) / ROWS;
+    return (whole + width - 1) / width + (whole < n ? 1 : 0);
   }
 
   /** Where the panels are, or B. */
@@ -91,13 +90,16 @@ final class RightPanels extends Workers.Task {
 
   @Override
   void run(int chunk, int worker) {
+    int j0 = chunk * width;
+    boolean narrow = j0 >= whole;
+    int start = narrow ? whole : j0;
+    int end = narrow ? n : Math.min(whole, j0 + width);
     if (transposed) {
-      int j1 = Math.min(n, (chunk + 1) * VECTORS * LANES);
-      for (int j = chunk * VECTORS * LANES; j < j1; j += LANES) {
+      for (int j = start; j < Math.min(n, end); j += LANES) {
         transpose(j);
       }
     } else {
-      copy(chunk * ROWS, Math.min(terms, (chunk + 1) * ROWS));
+      copy(start, end);
     }
   }
 
@@ -123,13 +125,15 @@ final class RightPanels extends Workers.Task {
     return start;
   }
 
-  private void copy(int p0, int p1) {
-    int from = at + (first + p0) * stride;
-    copy(b, from, stride, p1 - p0, whole, tiles.columns, panels, p0 * tiles.columns, depth);
-    for (int j = whole, columns; j < n; j += columns) {
+  private void copy(int j0, int j1) {
+    int from = at + first * stride;
+    if (j1 <= whole) {
+      copy(b, from + j0, stride, terms, j1 - j0, tiles.columns, panels, j0 * depth, depth);
+      return;
+    }
+    for (int j = j0, columns; j < j1; j += columns) {
       columns = tiles.next(n - j).columns;
-      int to = j * depth + p0 * columns;
-      copy(b, from + j, stride, p1 - p0, columns, columns, panels, to, depth);
+      copy(b, from + j, stride, terms, columns, columns, panels, j * depth, depth);
     }
   }
 

@@ -22,6 +22,9 @@ abstract class TiledProduct extends Workers.Task {
   /** Rows of A that are packed at once: bounds the memory. */
   private static final int SLAB = 1024;
 
+  /** For each thread: the last ones to end leave the others little to wait for. */
+  private static final int CHUNKS = 4;
+
   /** A B of so many elements is not worth packing, and one for so few rows of A. */
   private static final int SMALL = 1 << 13;
 
@@ -47,6 +50,7 @@ abstract class TiledProduct extends Workers.Task {
   private int height; // of a chunk
   private int width; // of a chunk, but for the last, which has the narrow tiles, too
   private int columnBlocks;
+  private boolean byRows; // neighbouring chunks share rows, not columns
 
   TiledProduct(Workers workers, Scratch scratch) {
     this.workers = workers;
@@ -71,29 +75,26 @@ abstract class TiledProduct extends Workers.Task {
     n = right.n();
     tiles = Tiles.of(m, n);
     boolean shared = (long) m * n * Math.max(1, k) >= Products.WORTH_SHARING;
-    int shares = shared ? workers.threads() : 1;
     int stretch = Products.stretch(k);
-    split(stretch, shares);
     boolean packsLeft = transposedA || n > FEW_PANELS * tiles.columns;
     boolean packsRight = transposedB || (m > FEW_ROWS && (long) k * n > SMALL);
-    int slabs = (m + SLAB - 1) / SLAB;
-    int slab = roundUp((m + slabs - 1) / Math.max(1, slabs), tiles.rows);
+    int slabs = Math.max(1, (m + SLAB - 1) / SLAB);
+    int slab = roundUp((m + slabs - 1) / slabs, tiles.rows);
+    int threads = shared ? workers.threads() : 1;
+    split(stretch, slab / tiles.rows, threads);
     scratch.reserve(workers.threads(), (long) tiles.rows * n);
     for (first = 0; first == 0 || first < k; first += stretch) {
       terms = Math.min(stretch, k - first);
       last = first + terms == k;
       if (packsRight) {
-        workers.run(right, shared, right.reserve(tiles, first, terms));
+        workers.run(
+            right, shared, right.reserve(tiles, first, terms, threads == 1 ? 1 : CHUNKS * threads));
       }
       for (top = 0; top < m; top = bottom) {
         bottom = Math.min(m, top + slab);
         if (packsLeft) {
           workers.run(packLeft, shared, left.reserve(tiles.rows, top, bottom, first, terms));
         }
-        int high = (bottom - top + tiles.rows - 1) / tiles.rows;
-        int rowBlocks =
-            shares == 1 ? 1 : Math.min(high, (2 * shares + columnBlocks - 1) / columnBlocks);
-        height = (high + rowBlocks - 1) / rowBlocks * tiles.rows;
         workers.run(this, shared, (bottom - top + height - 1) / height * columnBlocks);
       }
     }
@@ -102,16 +103,23 @@ abstract class TiledProduct extends Workers.Task {
     c = null;
   }
 
-  private void split(int stretch, int shares) {
-    int whole = tiles.whole(n);
+  /**
+   * Cuts C into blocks of columns whose panels of B fit the cache, and these by rows into a few
+   * chunks for each thread. Threads share columns, so that each reads what it has packed itself of
+   * B; or rows, if A is what they pack: the rows of a gradient.
+   */
+  private void split(int stretch, int high, int threads) {
+    int whole = Math.max(1, tiles.whole(n));
     int wide = Math.max(1, BLOCK / (tiles.columns * stretch));
-    if (shares > 1) {
-      wide = Math.max(1, Math.min(wide, whole / (2 * shares)));
-    }
-    int blocks = Math.max(1, (whole + wide - 1) / wide);
-    wide = Math.max(1, (whole + blocks - 1) / blocks);
+    int chunks = threads == 1 ? 1 : CHUNKS * threads;
+    byRows = left.transposed() && high >= chunks;
+    int blocks = Math.max((whole + wide - 1) / wide, byRows ? 1 : threads);
+    blocks = Math.max(blocks, (chunks + high - 1) / Math.max(1, high));
+    wide = (whole + blocks - 1) / blocks;
     width = wide * tiles.columns;
-    columnBlocks = Math.max(1, (whole + wide - 1) / wide);
+    columnBlocks = (whole + wide - 1) / wide;
+    int rowBlocks = Math.max(1, Math.min(high, (chunks + columnBlocks - 1) / columnBlocks));
+    height = Math.max(1, (high + rowBlocks - 1) / rowBlocks) * tiles.rows;
   }
 
   /**
@@ -137,9 +145,10 @@ abstract class TiledProduct extends Workers.Task {
 
   @Override
   final void run(int chunk, int worker) {
-    int i0 = top + chunk / columnBlocks * height;
+    int rowBlocks = (bottom - top + height - 1) / height;
+    int block = byRows ? chunk % columnBlocks : chunk / rowBlocks;
+    int i0 = top + (byRows ? chunk / columnBlocks : chunk % rowBlocks) * height;
     int i1 = Math.min(bottom, i0 + height);
-    int block = chunk % columnBlocks;
     int j0 = block * width;
     int j1 = block == columnBlocks - 1 ? n : j0 + width;
     // A lone tile may store more than a row of C: the next row of tiles overwrites it.

@@ -100,11 +100,17 @@ final class TensorFlowPeer implements Peer {
 
   private List<Op> updates(Task task) {
     Gradients gradients = tf.gradients(mean, parameters);
+    // A variable is updated in place: not before the gradients that pass through it are done.
+    List<Op> all = new ArrayList<>();
+    for (int i = 0; i < parameters.size(); i++) {
+      all.add(gradients.dy(i));
+    }
+    Ops last = tf.withControlDependencies(all);
     Operand<TFloat32> rate = tf.constant(task.rate());
     List<Op> list = new ArrayList<>();
     if (task.rule() == Rule.SGD) {
       for (int i = 0; i < parameters.size(); i++) {
-        list.add(tf.train.applyGradientDescent(parameters.get(i), rate, gradients.<TFloat32>dy(i)));
+        list.add(last.train.applyGradientDescent(parameters.get(i), rate, gradients.<TFloat32>dy(i)));
       }
       return list;
     }
@@ -115,7 +121,7 @@ final class TensorFlowPeer implements Peer {
     for (int i = 0; i < parameters.size(); i++) {
       Shape shape = parameters.get(i).shape();
       list.add(
-          tf.train.applyAdam(
+          last.train.applyAdam(
               parameters.get(i),
               state(zeros(shape)),
               state(zeros(shape)),
