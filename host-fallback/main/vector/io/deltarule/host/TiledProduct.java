@@ -11,12 +11,12 @@ import jdk.incubator.vector.FloatVector;
  * One product {@code C = A B} with A [m x k], B [k x n], and what follows it element by element.
  *
  * <p>For each stretch of k, B is packed into panels as wide as a tile, and A into panels as high as
- * one. A chunk is a block of C's columns, and of its rows where there are too few columns for all
- * threads: its panels of B stay in the second-level cache while those of A pass by.
+ * one. A chunk is some rows of a block of C's columns: the block's panels of B stay in the
+ * second-level cache while those of A pass by.
  */
 abstract class TiledProduct extends Workers.Task {
 
-  /** Elements of a block's panels: half of a second-level cache. */
+  /** Elements of a block: half of a second-level cache. A quarter costs 5 % at 2048 cubed. */
   private static final int BLOCK = 1 << 17;
 
   /** Rows of A that are packed at once: bounds the memory. */
@@ -25,9 +25,10 @@ abstract class TiledProduct extends Workers.Task {
   /** For each thread: the last ones to end leave the others little to wait for. */
   private static final int CHUNKS = 4;
 
-  /** A B of so many elements is not worth packing, and one for so few rows of A. */
+  /** A B of so many elements is not worth packing. */
   private static final int SMALL = 1 << 13;
 
+  /** For so few rows of A, either: 100x300x300 takes 9 % longer with packing. */
   private static final int FEW_ROWS = 128;
 
   /** An A that so many tiles or fewer use beside each other is not worth packing. */
