@@ -54,7 +54,8 @@ final class HostBlock implements Block {
     ints = null;
   }
 
-  private static int length(long elements) {
+  /** As an array's length, if there are arrays so long. */
+  static int length(long elements) {
     if (elements > LONGEST) {
       throw new EngineMemoryException(
           "a Java array holds at most %d bytes".formatted(4L * LONGEST), null);

@@ -23,7 +23,8 @@ final class WarmUp implements Runnable {
     {32, 64, 30},
     {32, 32, 64},
     {7, 70, 40},
-    {17, 100, 800}
+    {17, 100, 800},
+    {136, 100, 100}
   };
 
   /** Faster so many times in a row is no accident. */

@@ -12,8 +12,11 @@ import jdk.incubator.vector.VectorShuffle;
 /** A [m x k], and some of it packed: a panel for each row of tiles, column by column. */
 final class LeftPanels {
 
-  /** Rows of tiles that are packed together: a transposed A is read in long pieces of its rows. */
-  private static final int TILES = 32;
+  /**
+   * The most panels that are packed together: a transposed A is read in pieces of its rows, which
+   * are long then. With 8 it took half as long again.
+   */
+  private static final int MOST_PANELS = 32;
 
   /** Exchanges the halves of a vector. */
   private static final VectorShuffle<Float> SWAP =
@@ -36,6 +39,7 @@ final class LeftPanels {
   private int bottom;
   private int first;
   private int terms;
+  private int together; // panels of a chunk
 
   LeftPanels(Scratch scratch) {
     this.scratch = scratch;
@@ -72,9 +76,10 @@ final class LeftPanels {
   /**
    * Makes room for some rows and terms.
    *
+   * @param parts into how many chunks to divide them at least, if there are so many panels
    * @return how many chunks to {@link #pack}
    */
-  int reserve(int height, int i0, int i1, int p, int count) {
+  int reserve(int height, int i0, int i1, int p, int count, int parts) {
     rows = height;
     top = i0;
     bottom = i1;
@@ -83,12 +88,13 @@ final class LeftPanels {
     length = roundUp(terms, LANES) * rows + LANES;
     int high = (bottom - top + rows - 1) / rows;
     panels = scratch.left((long) high * length);
-    return (high + TILES - 1) / TILES;
+    together = Math.min(MOST_PANELS, (high + parts - 1) / parts);
+    return (high + together - 1) / together;
   }
 
   /** The first row of a chunk. */
   int start(int chunk) {
-    return top + chunk * TILES * rows;
+    return top + chunk * together * rows;
   }
 
   /** The row after its last. */
@@ -97,7 +103,7 @@ final class LeftPanels {
   }
 
   void pack(int chunk) {
-    int to = chunk * TILES * length;
+    int to = chunk * together * length;
     int i1 = end(chunk);
     if (transposed) {
       int high = (i1 - start(chunk) + rows - 1) / rows;

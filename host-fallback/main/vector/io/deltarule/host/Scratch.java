@@ -52,7 +52,7 @@ final class Scratch {
       return array;
     }
     try {
-      return new float[Math.toIntExact(length)];
+      return new float[HostBlock.length(length)];
     } catch (OutOfMemoryError e) {
       throw HostBlock.full(e);
     }

@@ -82,19 +82,20 @@ abstract class TiledProduct extends Workers.Task {
     int slabs = Math.max(1, (m + SLAB - 1) / SLAB);
     int slab = roundUp((m + slabs - 1) / slabs, tiles.rows);
     int threads = shared ? workers.threads() : 1;
-    split(stretch, slab / tiles.rows, threads);
+    int parts = threads == 1 ? 1 : CHUNKS * threads;
+    split(stretch, slab / tiles.rows, threads, parts);
     scratch.reserve(workers.threads(), (long) tiles.rows * n);
     for (first = 0; first == 0 || first < k; first += stretch) {
       terms = Math.min(stretch, k - first);
       last = first + terms == k;
       if (packsRight) {
-        workers.run(
-            right, shared, right.reserve(tiles, first, terms, threads == 1 ? 1 : CHUNKS * threads));
+        workers.run(right, shared, right.reserve(tiles, first, terms, parts));
       }
       for (top = 0; top < m; top = bottom) {
         bottom = Math.min(m, top + slab);
         if (packsLeft) {
-          workers.run(packLeft, shared, left.reserve(tiles.rows, top, bottom, first, terms));
+          int chunks = left.reserve(tiles.rows, top, bottom, first, terms, parts);
+          workers.run(packLeft, shared, chunks);
         }
         workers.run(this, shared, (bottom - top + height - 1) / height * columnBlocks);
       }
@@ -109,10 +110,9 @@ abstract class TiledProduct extends Workers.Task {
    * chunks for each thread. Threads share columns, so that each reads what it has packed itself of
    * B; or rows, if A is what they pack: the rows of a gradient.
    */
-  private void split(int stretch, int high, int threads) {
+  private void split(int stretch, int high, int threads, int chunks) {
     int whole = Math.max(1, tiles.whole(n));
     int wide = Math.max(1, BLOCK / (tiles.columns * stretch));
-    int chunks = threads == 1 ? 1 : CHUNKS * threads;
     byRows = left.transposed() && high >= chunks;
     int blocks = Math.max((whole + wide - 1) / wide, byRows ? 1 : threads);
     blocks = Math.max(blocks, (chunks + high - 1) / Math.max(1, high));
