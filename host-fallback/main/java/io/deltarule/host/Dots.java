@@ -1,9 +1,9 @@
 package io.deltarule.host;
 
 /**
- * Dot products as sixteen chains of fused multiply-adds: chain l has the terms l, l + 16, and so
- * on, and starts at zero. Chains l and l + 8 are added, of the sums l and l + 4, and so on. That is
- * how vectors of any length do it, too.
+ * Dot products as sixteen chains of fused multiply-adds: chain l starts at zero and has the terms
+ * l, l + 16, and so on. Then the upper eight are added to the lower eight, of these the upper four
+ * to the lower four, and so on. Vectors of 8 and 16 add in the same order.
  */
 class Dots {
   static final int CHAINS = 16;
@@ -18,7 +18,7 @@ class Dots {
    *
    * @param count of the rows of A, from 1 to {@link #rows}
    * @param a has row r at {@code atA + r k}
-   * @param sums gets the products; at least {@link #CHAINS} long, what follows them is undefined
+   * @param sums gets the products; {@link #CHAINS} long, undefined after them
    */
   void run(int count, int k, float[] a, int atA, float[] b, int atB, float[] sums) {
     float s0 = 0;

@@ -79,9 +79,7 @@ final class OutputErrors extends Workers.Task {
         double logit = z[atZ + j];
         double target = y[atY + j];
         double e = Exponential.exp(-Math.abs(logit)); // at most 1: nothing overflows
-        // e or 1 by the sign, without a branch, which would often be predicted wrongly.
-        double half = Math.copySign(0.5, logit);
-        double s = Math.fma(0.5 - half, e, 0.5 + half) / (1 + e);
+        double s = (logit < 0 ? e : 1) / (1 + e);
         d[atD + j] = (float) ((s - target) / m);
         loss += Math.max(logit, 0) - logit * target + Exponential.log1p(e);
       }

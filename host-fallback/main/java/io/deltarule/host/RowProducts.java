@@ -181,12 +181,8 @@ final class RowProducts implements Products {
           partial[i].take(height, width);
           masks[i].take(1, width);
         }
-        workers.run(this, rowBlocks * columnBlocks);
-      } else {
-        for (int chunk = 0; chunk < rowBlocks * columnBlocks; chunk++) {
-          run(chunk, 0);
-        }
       }
+      workers.run(this, split, rowBlocks * columnBlocks);
       left = null;
       rows = null;
     }
@@ -380,13 +376,7 @@ final class RowProducts implements Products {
 
   private void pack(Workers.Task task, int n, int k) {
     int chunks = (k + PACK_ROWS - 1) / PACK_ROWS;
-    if ((long) n * k >= WORTH_PACKING) {
-      workers.run(task, chunks);
-    } else {
-      for (int chunk = 0; chunk < chunks; chunk++) {
-        task.run(chunk, 0);
-      }
-    }
+    workers.run(task, (long) n * k >= WORTH_PACKING, chunks);
   }
 
   /**

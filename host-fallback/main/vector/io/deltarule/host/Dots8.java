@@ -9,15 +9,13 @@ import jdk.incubator.vector.VectorShuffle;
 
 /** In vectors of 8, the chains of a row in two of them: 4 rows hide a multiply-add's latency. */
 final class Dots8 extends Dots {
-  private static final VectorShuffle<Float> SWAP4 = VectorShuffle.fromOp(SPECIES, i -> i ^ 4);
-  private static final VectorMask<Float> UPPER4 = Transpose.upper(4);
-  private static final VectorShuffle<Float> SWAP2 = VectorShuffle.fromOp(SPECIES, i -> i ^ 2);
-  private static final VectorMask<Float> UPPER2 = Transpose.upper(2);
-  private static final VectorShuffle<Float> SWAP1 = VectorShuffle.fromOp(SPECIES, i -> i ^ 1);
+  private static final VectorShuffle<Float> SWAP4 = Lanes.swap(4);
+  private static final VectorMask<Float> UPPER4 = Lanes.upper(4);
+  private static final VectorShuffle<Float> SWAP2 = Lanes.swap(2);
+  private static final VectorMask<Float> UPPER2 = Lanes.upper(2);
+  private static final VectorShuffle<Float> SWAP1 = Lanes.swap(1);
 
-  /** Brings the even lanes to the lower half. */
-  private static final VectorShuffle<Float> PAIR =
-      VectorShuffle.fromOp(SPECIES, i -> i % 4 * 2 + i / 4);
+  private static final VectorShuffle<Float> EVEN_FIRST = Lanes.evenFirst();
 
   @Override
   int rows() {
@@ -83,6 +81,6 @@ final class Dots8 extends Dots {
     t = s0.rearrange(SWAP2);
     u = s0.blend(s1.rearrange(SWAP2), UPPER2);
     s0 = u.add(t.blend(s1, UPPER2));
-    s0.add(s0.rearrange(SWAP1)).rearrange(PAIR).intoArray(sums, 0);
+    s0.add(s0.rearrange(SWAP1)).rearrange(EVEN_FIRST).intoArray(sums, 0);
   }
 }

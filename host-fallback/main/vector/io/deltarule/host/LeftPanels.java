@@ -19,10 +19,9 @@ final class LeftPanels {
   private static final int MOST_PANELS = 32;
 
   /** Exchanges the halves of a vector. */
-  private static final VectorShuffle<Float> SWAP =
-      VectorShuffle.fromOp(SPECIES, i -> (i + LANES / 2) % LANES);
+  private static final VectorShuffle<Float> SWAP = Lanes.swap(LANES / 2);
 
-  private static final VectorMask<Float> UPPER = Transpose.upper(LANES / 2);
+  private static final VectorMask<Float> UPPER = Lanes.upper(LANES / 2);
 
   private final Scratch scratch;
   private final Transpose transpose = Transpose.ofLanes();
@@ -68,7 +67,7 @@ final class LeftPanels {
     return k;
   }
 
-  /** Whether it must be packed. */
+  /** Whether A lies transposed, and so has to be packed. */
   boolean transposed() {
     return transposed;
   }

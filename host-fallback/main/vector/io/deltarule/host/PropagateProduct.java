@@ -38,25 +38,28 @@ final class PropagateProduct extends TiledProduct {
 
   @Override
   void end(int i, int rows, int j, int columns, int worker) {
-    boolean whole = columns == n; // then the rows are one
-    int count = whole ? 1 : rows;
-    int length = whole ? rows * n : columns;
-    for (int r = 0, at = i * n + j; r < count; r++, at += n) {
-      if (f == Activation.RELU) {
-        maskRelu(saved, atSaved + at, result, atResult + at, length);
-      } else if (f == Activation.IDENTITY) {
-        maskIdentity(saved, atSaved + at, result, atResult + at, length);
-      } else {
-        mask(at, length, scratch.row(worker), scratch.mask(worker));
-      }
+    if (columns == n && (f == Activation.RELU || f == Activation.IDENTITY)) {
+      mask(i * n, rows * n, worker); // whole rows lie beside each other
+      return;
+    }
+    for (int r = i; r < i + rows; r++) {
+      mask(r * n + j, columns, worker);
     }
   }
 
-  private void mask(int at, int columns, float[] row, float[] mask) {
-    System.arraycopy(saved, atSaved + at, mask, 0, columns);
-    System.arraycopy(result, atResult + at, row, 0, columns);
-    Activations.mask(f, mask, row, columns);
-    System.arraycopy(row, 0, result, atResult + at, columns);
+  private void mask(int at, int count, int worker) {
+    if (f == Activation.RELU) {
+      maskRelu(saved, atSaved + at, result, atResult + at, count);
+    } else if (f == Activation.IDENTITY) {
+      maskIdentity(saved, atSaved + at, result, atResult + at, count);
+    } else {
+      float[] row = scratch.row(worker);
+      float[] mask = scratch.mask(worker);
+      System.arraycopy(saved, atSaved + at, mask, 0, count);
+      System.arraycopy(result, atResult + at, row, 0, count);
+      Activations.mask(f, mask, row, count);
+      System.arraycopy(row, 0, result, atResult + at, count);
+    }
   }
 
   /** Times 1 where a > 0, 0 where not, NaN where a is. */

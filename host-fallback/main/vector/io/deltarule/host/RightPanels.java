@@ -50,11 +50,6 @@ final class RightPanels extends Workers.Task {
     return n;
   }
 
-  /** Whether it must be packed. */
-  boolean transposed() {
-    return transposed;
-  }
-
   /**
    * Makes room for some rows.
    *

@@ -29,7 +29,7 @@ final class Scratch {
     return tiles[worker];
   }
 
-  /** For a row of tiles. */
+  /** For a row of C. */
   float[] row(int worker) {
     return rows[worker][0];
   }
@@ -40,7 +40,7 @@ final class Scratch {
   }
 
   /** Makes room for each worker, as any of them may have its first chunk at any later call. */
-  void reserve(int workers, long rowLength) {
+  void reserve(int workers, int rowLength) {
     for (int i = 0; i < workers; i++) {
       rows[i][0] = grow(rows[i][0], rowLength);
       rows[i][1] = grow(rows[i][1], rowLength);

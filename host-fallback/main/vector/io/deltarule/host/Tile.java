@@ -6,9 +6,9 @@ import static io.deltarule.host.Lanes.LANES;
  * A few rows and columns of {@code C = A B} at a time, in registers:
  *
  * <pre>
- *                  b0  b1  b2  b3     row p of B, a vector each
- *   c0  +=   x0  (                )
- *   c1  +=   x1  (                )   x: column p of A, a number each
+ *                  b0  b1  b2     row p of B, a vector each
+ *   c0  +=   x0  (            )
+ *   c1  +=   x1  (            )   x: column p of A, a number each
  *   ...
  * </pre>
  *

@@ -84,7 +84,7 @@ abstract class TiledProduct extends Workers.Task {
     int threads = shared ? workers.threads() : 1;
     int parts = threads == 1 ? 1 : CHUNKS * threads;
     split(stretch, slab / tiles.rows, threads, parts);
-    scratch.reserve(workers.threads(), (long) tiles.rows * n);
+    scratch.reserve(workers.threads(), n);
     for (first = 0; first == 0 || first < k; first += stretch) {
       terms = Math.min(stretch, k - first);
       last = first + terms == k;
@@ -124,8 +124,8 @@ abstract class TiledProduct extends Workers.Task {
   }
 
   /**
-   * Is told that some terms of some columns of a transposed A have been packed, and are in the
-   * cache.
+   * Is told what has been packed of a transposed A, and is in the cache: {@code count} of its rows
+   * from p on, in the columns from i0 up to i1.
    */
   void packed(int i0, int i1, int p, int count) {
     // Nothing to do with them.

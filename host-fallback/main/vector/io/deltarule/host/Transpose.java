@@ -1,7 +1,5 @@
 package io.deltarule.host;
 
-import jdk.incubator.vector.VectorMask;
-
 /** Transposes a square of as many rows as a vector has lanes. */
 abstract class Transpose {
 
@@ -31,14 +29,5 @@ abstract class Transpose {
       int first = Math.min(i, last);
       run(from, at + first * stride, stride, last - first, to, atTo + i, rows);
     }
-  }
-
-  /** The lanes whose number has a bit set. */
-  static VectorMask<Float> upper(int bit) {
-    boolean[] lanes = new boolean[Lanes.LANES];
-    for (int i = 0; i < lanes.length; i++) {
-      lanes[i] = (i & bit) != 0;
-    }
-    return VectorMask.fromArray(Lanes.SPECIES, lanes, 0);
   }
 }

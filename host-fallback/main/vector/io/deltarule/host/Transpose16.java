@@ -11,18 +11,16 @@ import jdk.incubator.vector.VectorShuffle;
  * and so on.
  */
 final class Transpose16 extends Transpose {
-  private static final VectorShuffle<Float> SWAP8 = VectorShuffle.fromOp(SPECIES, i -> i ^ 8);
-  private static final VectorMask<Float> UPPER8 = upper(8);
-  private static final VectorShuffle<Float> SWAP4 = VectorShuffle.fromOp(SPECIES, i -> i ^ 4);
-  private static final VectorMask<Float> UPPER4 = upper(4);
-  private static final VectorShuffle<Float> SWAP2 = VectorShuffle.fromOp(SPECIES, i -> i ^ 2);
-  private static final VectorMask<Float> UPPER2 = upper(2);
-  private static final VectorShuffle<Float> SWAP1 = VectorShuffle.fromOp(SPECIES, i -> i ^ 1);
-  private static final VectorMask<Float> UPPER1 = upper(1);
+  private static final VectorShuffle<Float> SWAP8 = Lanes.swap(8);
+  private static final VectorMask<Float> UPPER8 = Lanes.upper(8);
+  private static final VectorShuffle<Float> SWAP4 = Lanes.swap(4);
+  private static final VectorMask<Float> UPPER4 = Lanes.upper(4);
+  private static final VectorShuffle<Float> SWAP2 = Lanes.swap(2);
+  private static final VectorMask<Float> UPPER2 = Lanes.upper(2);
+  private static final VectorShuffle<Float> SWAP1 = Lanes.swap(1);
+  private static final VectorMask<Float> UPPER1 = Lanes.upper(1);
 
-  /** Brings the even lanes to the lower half. */
-  private static final VectorShuffle<Float> PAIR =
-      VectorShuffle.fromOp(SPECIES, i -> i % 8 * 2 + i / 8);
+  private static final VectorShuffle<Float> EVEN_FIRST = Lanes.evenFirst();
 
   @Override
   void run(float[] from, int at, int stride, int last, float[] to, int atTo, int strideTo) {
@@ -209,13 +207,13 @@ final class Transpose16 extends Transpose {
     t = v6.rearrange(SWAP2);
     v6 = v6.blend(v7.rearrange(SWAP2), UPPER2);
     v7 = t.blend(v7, UPPER2);
-    v0.rearrange(PAIR).intoArray(to, atTo);
-    v1.rearrange(PAIR).intoArray(to, atTo + 16);
-    v2.rearrange(PAIR).intoArray(to, atTo + 32);
-    v3.rearrange(PAIR).intoArray(to, atTo + 48);
-    v4.rearrange(PAIR).intoArray(to, atTo + 64);
-    v5.rearrange(PAIR).intoArray(to, atTo + 80);
-    v6.rearrange(PAIR).intoArray(to, atTo + 96);
-    v7.rearrange(PAIR).intoArray(to, atTo + 112);
+    v0.rearrange(EVEN_FIRST).intoArray(to, atTo);
+    v1.rearrange(EVEN_FIRST).intoArray(to, atTo + 16);
+    v2.rearrange(EVEN_FIRST).intoArray(to, atTo + 32);
+    v3.rearrange(EVEN_FIRST).intoArray(to, atTo + 48);
+    v4.rearrange(EVEN_FIRST).intoArray(to, atTo + 64);
+    v5.rearrange(EVEN_FIRST).intoArray(to, atTo + 80);
+    v6.rearrange(EVEN_FIRST).intoArray(to, atTo + 96);
+    v7.rearrange(EVEN_FIRST).intoArray(to, atTo + 112);
   }
 }

@@ -11,12 +11,12 @@ import jdk.incubator.vector.VectorShuffle;
  * so on.
  */
 final class Transpose8 extends Transpose {
-  private static final VectorShuffle<Float> SWAP4 = VectorShuffle.fromOp(SPECIES, i -> i ^ 4);
-  private static final VectorMask<Float> UPPER4 = upper(4);
-  private static final VectorShuffle<Float> SWAP2 = VectorShuffle.fromOp(SPECIES, i -> i ^ 2);
-  private static final VectorMask<Float> UPPER2 = upper(2);
-  private static final VectorShuffle<Float> SWAP1 = VectorShuffle.fromOp(SPECIES, i -> i ^ 1);
-  private static final VectorMask<Float> UPPER1 = upper(1);
+  private static final VectorShuffle<Float> SWAP4 = Lanes.swap(4);
+  private static final VectorMask<Float> UPPER4 = Lanes.upper(4);
+  private static final VectorShuffle<Float> SWAP2 = Lanes.swap(2);
+  private static final VectorMask<Float> UPPER2 = Lanes.upper(2);
+  private static final VectorShuffle<Float> SWAP1 = Lanes.swap(1);
+  private static final VectorMask<Float> UPPER1 = Lanes.upper(1);
 
   @Override
   void run(float[] from, int at, int stride, int last, float[] to, int atTo, int strideTo) {
