@@ -16,18 +16,16 @@ import java.util.function.Function;
 final class HostEngine extends AbstractEngine<HostBlock> {
   private final EngineDescription description;
   private final Workers workers;
-  private final Products products;
+  private final Kernels kernels;
   private final OutputErrors outputErrors;
-  private final Updates updates;
 
-  HostEngine(int threads, Function<Workers, Products> kind) {
+  HostEngine(int threads, Function<Workers, Kernels> kind) {
     workers = new Workers(threads);
-    products = kind.apply(workers);
+    kernels = kind.apply(workers);
     description =
         new EngineDescription(
-            HostEngineProvider.NAME, HostEngineProvider.device(threads, products), Precision.FP32);
+            HostEngineProvider.NAME, HostEngineProvider.device(threads, kernels), Precision.FP32);
     outputErrors = new OutputErrors(workers);
-    updates = new Updates(workers);
   }
 
   @Override
@@ -106,7 +104,7 @@ final class HostEngine extends AbstractEngine<HostBlock> {
       Activation f,
       Operand<HostBlock> saved,
       Operand<HostBlock> a) {
-    products.forward(x, w, b, f, saved, a);
+    kernels.forward(x, w, b, f, saved, a);
   }
 
   @Override
@@ -128,13 +126,13 @@ final class HostEngine extends AbstractEngine<HostBlock> {
       Activation f,
       Operand<HostBlock> saved,
       Operand<HostBlock> e) {
-    products.propagate(d, w, f, saved, e);
+    kernels.propagate(d, w, f, saved, e);
   }
 
   @Override
   protected void launchGradients(
       Operand<HostBlock> d, Operand<HostBlock> a, Operand<HostBlock> dw, Operand<HostBlock> db) {
-    products.gradients(d, a, dw, db);
+    kernels.gradients(d, a, dw, db);
   }
 
   @Override
@@ -145,7 +143,7 @@ final class HostEngine extends AbstractEngine<HostBlock> {
       Operand<HostBlock> state,
       Operand<HostBlock> schedule,
       StepCursor<HostBlock> at) {
-    updates.run(rule, theta, gradient, state, schedule, at.block().ints()[0]);
+    kernels.update(rule, theta, gradient, state, schedule, at.block().ints()[0]);
   }
 
   @Override

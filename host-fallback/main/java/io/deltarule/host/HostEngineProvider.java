@@ -15,15 +15,15 @@ public final class HostEngineProvider implements EngineProvider {
 
   private static final int MOST_THREADS = 1024;
 
-  private final Function<Workers, Products> products;
+  private final Function<Workers, Kernels> kernels;
 
   /** For ServiceLoader. */
   public HostEngineProvider() {
     this(Vectorization::warming);
   }
 
-  HostEngineProvider(Function<Workers, Products> products) {
-    this.products = products;
+  HostEngineProvider(Function<Workers, Kernels> kernels) {
+    this.kernels = kernels;
   }
 
   @Override
@@ -39,7 +39,7 @@ public final class HostEngineProvider implements EngineProvider {
   @Override
   public Availability probe() {
     try (Workers caller = new Workers(1)) {
-      String device = device(threads(EngineOptions.DEFAULT), Vectorization.products(caller));
+      String device = device(threads(EngineOptions.DEFAULT), Vectorization.kernels(caller));
       return Availability.usable(device + Vectorization.advice());
     }
   }
@@ -59,16 +59,16 @@ public final class HostEngineProvider implements EngineProvider {
       throw new EngineUnavailableException(
           "host: has at most %d threads, not %d".formatted(MOST_THREADS, options.threads()));
     }
-    return new HostEngine(threads(options), products);
+    return new HostEngine(threads(options), kernels);
   }
 
-  static String device(int threads, Products products) {
+  static String device(int threads, Kernels kernels) {
     return "%d thread%s, Java %s, %s"
         .formatted(
             threads,
             threads == 1 ? "" : "s",
             System.getProperty("java.version"),
-            products.vectors());
+            kernels.vectors());
   }
 
   private static int threads(EngineOptions options) {

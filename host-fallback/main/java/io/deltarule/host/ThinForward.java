@@ -71,7 +71,7 @@ final class ThinForward extends Workers.Task {
       // Now, as a worker may have its first chunk of this shape at any later call.
       rows[i].take(1, wide ? ROWS : ROWS * few);
     }
-    workers.run(this, (long) lines * few * k >= Products.WORTH_SHARING, chunks);
+    workers.run(this, (long) lines * few * k >= Kernels.WORTH_SHARING, chunks);
     longer = null;
     shorter = null;
     bias = null;

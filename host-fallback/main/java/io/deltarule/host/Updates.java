@@ -8,20 +8,20 @@ import io.deltarule.engine.spi.Operand;
  * parameters, gradient and state start at different ones, they are worked on in copies that fit the
  * first-level cache.
  */
-final class Updates extends Workers.Task {
+class Updates extends Workers.Task {
   private static final int PART = 1024; // elements in the cache at once
   private static final int CHUNK = 32 * PART;
 
   private final Workers workers;
   private final float[][][] scratch; // for each worker: theta, gradient and two of state
   private UpdateRule rule;
-  private float[] theta;
-  private int atTheta;
-  private float[] gradient;
-  private int atGradient;
-  private float[] state;
-  private int atState;
-  private int p;
+  float[] theta;
+  int atTheta;
+  float[] gradient;
+  int atGradient;
+  float[] state;
+  int atState;
+  int p;
   private float rate;
   private float shrink;
   private float first;
@@ -32,7 +32,7 @@ final class Updates extends Workers.Task {
     scratch = new float[workers.threads()][4][PART];
   }
 
-  void run(
+  final void run(
       UpdateRule how,
       Operand<HostBlock> parameters,
       Operand<HostBlock> slope,
@@ -57,15 +57,38 @@ final class Updates extends Workers.Task {
   }
 
   @Override
-  void run(int chunk, int worker) {
+  final void run(int chunk, int worker) {
     int from = chunk * CHUNK;
     int to = p - from < CHUNK ? p : from + CHUNK;
     boolean aligned = atTheta == atGradient && (rule.stateRows() == 0 || atTheta == atState);
-    if (aligned && rule.stateRows() < 2) {
+    if (rule instanceof UpdateRule.Adam adam) {
+      float beta1 = adam.beta1();
+      float beta2 = adam.beta2();
+      int rest =
+          adamInVectors(from, to, rate * first, shrink, second, beta1, beta2, adam.epsilon());
+      applyToCopies(rest, to, worker);
+    } else if (aligned) {
       apply(theta, gradient, state, null, atTheta + from, atTheta + to);
     } else {
       applyToCopies(from, to, worker);
     }
+  }
+
+  /**
+   * Does what it can of Adam's update in vectors, without copies.
+   *
+   * @return the first parameter that is left
+   */
+  int adamInVectors(
+      int from,
+      int to,
+      float step,
+      float decay,
+      float correction,
+      float beta1,
+      float beta2,
+      float epsilon) {
+    return from;
   }
 
   private void applyToCopies(int from, int to, int worker) {

@@ -3,13 +3,13 @@ package io.deltarule.host;
 import java.lang.reflect.InvocationTargetException;
 
 /**
- * Which products this JVM computes: those in vectors need the module jdk.incubator.vector, which is
+ * Which kernels this JVM runs: those in vectors need the module jdk.incubator.vector, which is
  * there if Java is started with {@code --add-modules jdk.incubator.vector}. Without it none of
  * their classes is loaded.
  */
 final class Vectorization {
   private static final String MODULE = "jdk.incubator.vector";
-  private static final String PRODUCTS = "io.deltarule.host.VectorProducts";
+  private static final String KERNELS = "io.deltarule.host.VectorKernels";
 
   /** From this one on, C2 compiles tiles of vectors to nearly the speed of the processor. */
   private static final int FAST_JAVA = 25;
@@ -19,24 +19,24 @@ final class Vectorization {
   private Vectorization() {}
 
   /** The fastest once they are compiled. */
-  static Products products(Workers workers) {
+  static Kernels kernels(Workers workers) {
     if (!PRESENT) {
-      return new RowProducts(workers);
+      return new PlainKernels(workers);
     }
     try {
-      return (Products)
-          Class.forName(PRODUCTS).getDeclaredConstructor(Workers.class).newInstance(workers);
+      return (Kernels)
+          Class.forName(KERNELS).getDeclaredConstructor(Workers.class).newInstance(workers);
     } catch (InvocationTargetException e) {
-      throw new IllegalStateException(PRODUCTS, e.getCause());
+      throw new IllegalStateException(KERNELS, e.getCause());
     } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException(PRODUCTS, e);
+      throw new IllegalStateException(KERNELS, e);
     }
   }
 
   /** The plain ones until the fastest are compiled. */
-  static Products warming(Workers workers) {
-    Products plain = new RowProducts(workers);
-    return PRESENT ? new WarmingProducts(plain, products(workers), WarmUp.begun()) : plain;
+  static Kernels warming(Workers workers) {
+    Kernels plain = new PlainKernels(workers);
+    return PRESENT ? new WarmingKernels(plain, kernels(workers), WarmUp.begun()) : plain;
   }
 
   /** How this JVM could be faster; empty if it could not. */

@@ -1,12 +1,14 @@
 package io.deltarule.host;
 
 import io.deltarule.engine.Activation;
+import io.deltarule.engine.Cursor;
 import io.deltarule.engine.Engine;
 import io.deltarule.engine.Matrix;
+import io.deltarule.engine.UpdateRule;
 import java.util.function.BooleanSupplier;
 
 /**
- * Has the JIT compiler compile the products in vectors, on a thread beside the first steps: runs
+ * Has the JIT compiler compile the kernels in vectors, on a thread beside the first steps: runs
  * small ones until they are faster than the plain ones. Once for each JVM.
  */
 final class WarmUp implements Runnable {
@@ -27,6 +29,9 @@ final class WarmUp implements Runnable {
     {136, 100, 100}
   };
 
+  /** Of an update. */
+  private static final int PARAMETERS = 2000;
+
   /** Faster so many times in a row is no accident. */
   private static final int WINS = 3;
 
@@ -37,7 +42,7 @@ final class WarmUp implements Runnable {
 
   private volatile boolean ready;
 
-  /** Starts it, the first time; the answer is whether the products in vectors are ready now. */
+  /** Starts it, the first time; the answer is whether the kernels in vectors are ready now. */
   static BooleanSupplier begun() {
     return ONLY::ready;
   }
@@ -58,24 +63,43 @@ final class WarmUp implements Runnable {
   @Override
   public void run() {
     long start = System.nanoTime();
-    try (Engine plain = new HostEngine(1, RowProducts::new);
-        Engine vectors = new HostEngine(1, Vectorization::products)) {
+    try (Engine plain = new HostEngine(1, PlainKernels::new);
+        Engine vectors = new HostEngine(1, Vectorization::kernels)) {
       for (int[] shape : SHAPES) {
-        Trial slow = new Trial(plain, shape[0], shape[1], shape[2]);
-        Trial fast = new Trial(vectors, shape[0], shape[1], shape[2]);
-        for (int wins = 0; wins < WINS; ) {
-          if (System.nanoTime() - start > MOST_NANOS) {
-            return;
-          }
-          wins = fast.nanos() < slow.nanos() ? wins + 1 : 0;
+        Trial slow = new Products(plain, shape[0], shape[1], shape[2]);
+        Trial fast = new Products(vectors, shape[0], shape[1], shape[2]);
+        if (!faster(fast, slow, start)) {
+          return;
         }
       }
-      ready = true;
+      ready = faster(new Update(vectors), new Update(plain), start);
     }
   }
 
-  /** The three products with a result [m x n] and k terms, on an engine, which closes them. */
-  private static final class Trial {
+  /** Runs both until the first is compiled; the answer is false if the time is over before. */
+  private static boolean faster(Trial fast, Trial slow, long start) {
+    for (int wins = 0; wins < WINS; ) {
+      if (System.nanoTime() - start > MOST_NANOS) {
+        return false;
+      }
+      wins = nanos(fast) < nanos(slow) ? wins + 1 : 0;
+    }
+    return true;
+  }
+
+  private static long nanos(Trial trial) {
+    long start = System.nanoTime();
+    trial.run();
+    return System.nanoTime() - start;
+  }
+
+  /** Some work on an engine, which closes its matrices. */
+  private interface Trial {
+    void run();
+  }
+
+  /** The three products with a result [m x n] and k terms. */
+  private static final class Products implements Trial {
     private final Engine engine;
     private final Matrix left;
     private final Matrix leftTransposed;
@@ -86,7 +110,7 @@ final class WarmUp implements Runnable {
     private final Matrix result;
     private final Matrix sums;
 
-    Trial(Engine engine, int m, int n, int k) {
+    Products(Engine engine, int m, int n, int k) {
       this.engine = engine;
       left = engine.allocate("left", m, k);
       leftTransposed = engine.allocate("left'", k, m);
@@ -98,12 +122,37 @@ final class WarmUp implements Runnable {
       sums = engine.allocate("sums", 1, m);
     }
 
-    long nanos() {
-      long start = System.nanoTime();
+    @Override
+    public void run() {
       engine.forward(left, rightTransposed, bias, Activation.RELU, result, result);
       engine.propagate(left, right, Activation.RELU, saved, result);
       engine.gradients(leftTransposed, right, result, sums);
-      return System.nanoTime() - start;
+    }
+  }
+
+  /** Adam's update: of the rules, the one in vectors. */
+  private static final class Update implements Trial {
+    private static final UpdateRule RULE = new UpdateRule.Adam(0.9f, 0.999f, 1e-8f);
+    private final Engine engine;
+    private final Matrix theta;
+    private final Matrix gradient;
+    private final Matrix state;
+    private final Matrix schedule;
+    private final Cursor at;
+
+    Update(Engine engine) {
+      this.engine = engine;
+      theta = engine.allocate("theta", 1, PARAMETERS);
+      gradient = engine.allocate("gradient", 1, PARAMETERS);
+      state = engine.allocate("state", RULE.stateRows(), PARAMETERS);
+      schedule = engine.allocate("schedule", 1, UpdateRule.SCALARS);
+      engine.write(schedule, RULE.scalars(1, 0.01, 0));
+      at = engine.allocateCursor("at");
+    }
+
+    @Override
+    public void run() {
+      engine.update(RULE, theta, gradient, state, schedule, at);
     }
   }
 }

@@ -75,8 +75,8 @@ abstract class TiledProduct extends Workers.Task {
     int k = left.k();
     n = right.n();
     tiles = Tiles.of(m, n);
-    boolean shared = (long) m * n * Math.max(1, k) >= Products.WORTH_SHARING;
-    int stretch = Products.stretch(k);
+    boolean shared = (long) m * n * Math.max(1, k) >= Kernels.WORTH_SHARING;
+    int stretch = Kernels.stretch(k);
     boolean packsLeft = transposedA || n > FEW_PANELS * tiles.columns;
     boolean packsRight = transposedB || (m > FEW_ROWS && (long) k * n > SMALL);
     int slabs = Math.max(1, (m + SLAB - 1) / SLAB);

@@ -9,9 +9,9 @@ import java.util.Random;
 final class HostEngines {
   private HostEngines() {}
 
-  /** With the fastest products from the first call on. */
+  /** With the fastest kernels from the first call on. */
   static Engine open(EngineOptions options) {
-    return new HostEngineProvider(Vectorization::products).open(options);
+    return new HostEngineProvider(Vectorization::kernels).open(options);
   }
 
   static Engine open(int threads) {

@@ -166,7 +166,7 @@ class ProductsTest {
     for (Activation f : Activation.values()) {
       Products products = new Products(m, n, k, f);
       try (Engine engine = HostEngines.open(3);
-          Engine plain = new HostEngine(2, RowProducts::new)) {
+          Engine plain = new HostEngine(2, PlainKernels::new)) {
         List<float[]> expected = products.results(plain);
         List<float[]> actual = products.results(engine);
         for (int i = 0; i < expected.size(); i++) {

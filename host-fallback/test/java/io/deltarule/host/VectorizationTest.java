@@ -8,7 +8,7 @@ import io.deltarule.engine.Engine;
 import org.junit.jupiter.api.Test;
 
 /**
- * Each run of the suite tests the products that it says it does: the system property {@code
+ * Each run of the suite tests the kernels that it says it does: the system property {@code
  * deltarule.test.vectors} is {@code widest}, a width such as {@code 256-bit}, or {@code none}.
  */
 class VectorizationTest {

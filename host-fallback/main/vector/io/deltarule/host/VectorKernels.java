@@ -1,21 +1,24 @@
 package io.deltarule.host;
 
 import io.deltarule.engine.Activation;
+import io.deltarule.engine.UpdateRule;
 import io.deltarule.engine.spi.Operand;
 
-/** The products in tiles of vectors. */
-final class VectorProducts implements Products {
+/** In vectors; the products in tiles of them. */
+final class VectorKernels implements Kernels {
   private final ThinForward thinForward;
   private final ForwardProduct forward;
   private final PropagateProduct propagate;
   private final GradientsProduct gradients;
+  private final Updates updates;
 
-  VectorProducts(Workers workers) {
+  VectorKernels(Workers workers) {
     Scratch scratch = new Scratch(workers.threads());
     thinForward = new ThinForward(workers, dots());
     forward = new ForwardProduct(workers, scratch);
     propagate = new PropagateProduct(workers, scratch);
     gradients = new GradientsProduct(workers, scratch);
+    updates = new VectorUpdates(workers);
   }
 
   private static Dots dots() {
@@ -39,7 +42,7 @@ final class VectorProducts implements Products {
       Activation f,
       Operand<HostBlock> saved,
       Operand<HostBlock> a) {
-    if (Products.thin(x.rows(), w.rows())) {
+    if (Kernels.thin(x.rows(), w.rows())) {
       thinForward.run(x, w, b, f, saved, a);
     } else {
       forward.run(x, w, b, f, saved, a);
@@ -60,5 +63,16 @@ final class VectorProducts implements Products {
   public void gradients(
       Operand<HostBlock> d, Operand<HostBlock> a, Operand<HostBlock> dw, Operand<HostBlock> db) {
     gradients.run(d, a, dw, db);
+  }
+
+  @Override
+  public void update(
+      UpdateRule rule,
+      Operand<HostBlock> theta,
+      Operand<HostBlock> gradient,
+      Operand<HostBlock> state,
+      Operand<HostBlock> schedule,
+      int step) {
+    updates.run(rule, theta, gradient, state, schedule, step);
   }
 }

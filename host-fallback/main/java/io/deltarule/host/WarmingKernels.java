@@ -1,30 +1,31 @@
 package io.deltarule.host;
 
 import io.deltarule.engine.Activation;
+import io.deltarule.engine.UpdateRule;
 import io.deltarule.engine.spi.Operand;
 import java.util.function.BooleanSupplier;
 
 /**
- * The plain products until those in vectors are ready. The JIT compiler needs some seconds for
+ * The plain kernels until those in vectors are ready. The JIT compiler needs some seconds for
  * vectors, which until then run a hundred times slower than plain loops; the bits are the same.
  */
-final class WarmingProducts implements Products {
+final class WarmingKernels implements Kernels {
   private final BooleanSupplier ready;
-  private final Products last;
-  private Products now;
+  private final Kernels last;
+  private Kernels now;
 
   /**
-   * Products that change once.
+   * Kernels that change once.
    *
-   * @param ready when; asked before each product
+   * @param ready when; asked before each call
    */
-  WarmingProducts(Products first, Products last, BooleanSupplier ready) {
+  WarmingKernels(Kernels first, Kernels last, BooleanSupplier ready) {
     this.ready = ready;
     this.last = last;
     now = first;
   }
 
-  private Products now() {
+  private Kernels now() {
     if (now != last && ready.getAsBoolean()) {
       now = last; // lets go of the plain ones' memory, too
     }
@@ -61,5 +62,16 @@ final class WarmingProducts implements Products {
   public void gradients(
       Operand<HostBlock> d, Operand<HostBlock> a, Operand<HostBlock> dw, Operand<HostBlock> db) {
     now().gradients(d, a, dw, db);
+  }
+
+  @Override
+  public void update(
+      UpdateRule rule,
+      Operand<HostBlock> theta,
+      Operand<HostBlock> gradient,
+      Operand<HostBlock> state,
+      Operand<HostBlock> schedule,
+      int step) {
+    now().update(rule, theta, gradient, state, schedule, step);
   }
 }

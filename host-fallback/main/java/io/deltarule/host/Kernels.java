@@ -1,19 +1,20 @@
 package io.deltarule.host;
 
 import io.deltarule.engine.Activation;
+import io.deltarule.engine.UpdateRule;
 import io.deltarule.engine.spi.Operand;
 
 /**
- * The three equations that are matrix products, see {@link io.deltarule.engine.Engine}.
+ * The equations in which a step spends its time, see {@link io.deltarule.engine.Engine}.
  *
- * <p>Every element of a product is computed by the same operations everywhere: the terms are cut
- * into stretches ({@link #stretch}), each is one chain of fused multiply-adds over ascending terms
- * that starts at zero, and the stretches are added in their order; then follow the bias and the
- * activation, or the mask. A {@link #thin} forward product is the exception, as {@link Dots} says.
- * So the bits depend on the shapes alone: not on the processor's vectors, tiles, blocks or threads,
- * and an engine may change from one implementation to another.
+ * <p>Every element of a matrix product is computed by the same operations everywhere: the terms are
+ * cut into stretches ({@link #stretch}), each is one chain of fused multiply-adds over ascending
+ * terms that starts at zero, and the stretches are added in their order; then follow the bias and
+ * the activation, or the mask. A {@link #thin} forward product is the exception, as {@link Dots}
+ * says. So the bits depend on the shapes alone: not on the processor's vectors, tiles, blocks or
+ * threads, and an engine may change from one implementation to another.
  */
-interface Products {
+interface Kernels {
 
   /** The most terms of a chain: a tile's rows of A and columns of B stay in the first cache. */
   int LONGEST_STRETCH = 400;
@@ -56,4 +57,13 @@ interface Products {
   /** {@code dW = D' A}, {@code db = D' 1}. */
   void gradients(
       Operand<HostBlock> d, Operand<HostBlock> a, Operand<HostBlock> dw, Operand<HostBlock> db);
+
+  /** The parameters theta after a step, of which the schedule's row has the numbers. */
+  void update(
+      UpdateRule rule,
+      Operand<HostBlock> theta,
+      Operand<HostBlock> gradient,
+      Operand<HostBlock> state,
+      Operand<HostBlock> schedule,
+      int step);
 }

@@ -1,11 +1,12 @@
 package io.deltarule.host;
 
 import io.deltarule.engine.Activation;
+import io.deltarule.engine.UpdateRule;
 import io.deltarule.engine.spi.Operand;
 import java.util.Arrays;
 
 /**
- * The products in plain Java, {@code C = A B} with C [m x n] and B [k x n]: B is packed into rows,
+ * In plain Java. The products, {@code C = A B} with C [m x n] and B [k x n]: B is packed into rows,
  * and rows of C are accumulated as sums of rows of B, two of C and four of B at a time:
  *
  * <pre>
@@ -16,7 +17,7 @@ import java.util.Arrays;
  *
  * What follows element by element is done while the row is in the cache.
  */
-final class RowProducts implements Products {
+final class PlainKernels implements Kernels {
 
   /** The tile: rows of C, and terms of their sums (rows of B), at a time. */
   private static final int ROWS = 2;
@@ -48,10 +49,12 @@ final class RowProducts implements Products {
   private final Gradients gradients = new Gradients();
   private final Copy copy = new Copy();
   private final Transpose transpose = new Transpose();
+  private final Updates updates;
 
-  RowProducts(Workers workers) {
+  PlainKernels(Workers workers) {
     this.workers = workers;
     thinForward = new ThinForward(workers, new Dots());
+    updates = new Updates(workers);
     results = new Rows[workers.threads()];
     partial = new Rows[workers.threads()];
     masks = new Rows[workers.threads()];
@@ -78,7 +81,7 @@ final class RowProducts implements Products {
     int m = x.rows();
     int k = x.columns();
     int n = w.rows();
-    if (Products.thin(m, n)) {
+    if (Kernels.thin(m, n)) {
       thinForward.run(x, w, b, f, saved, a);
       return;
     }
@@ -131,6 +134,17 @@ final class RowProducts implements Products {
     columnSums(d.block().floats(), (int) d.offset(), k, m, db.block().floats(), (int) db.offset());
   }
 
+  @Override
+  public void update(
+      UpdateRule rule,
+      Operand<HostBlock> theta,
+      Operand<HostBlock> gradient,
+      Operand<HostBlock> state,
+      Operand<HostBlock> schedule,
+      int step) {
+    updates.run(rule, theta, gradient, state, schedule, step);
+  }
+
   private static int roundUp(int number, int to) {
     return (number + to - 1) / to * to;
   }
@@ -168,7 +182,7 @@ final class RowProducts implements Products {
     }
 
     final void run() {
-      boolean split = (long) m * n * Math.max(1, k) >= Products.WORTH_SHARING;
+      boolean split = (long) m * n * Math.max(1, k) >= Kernels.WORTH_SHARING;
       int shares = split ? workers.threads() : 1;
       int blocks = (m + MOST_ROWS - 1) / MOST_ROWS;
       blocks = roundUp(blocks, shares);
@@ -197,7 +211,7 @@ final class RowProducts implements Products {
       // Whole tiles: what lies past i1 repeats the last row and is dropped.
       int whole = roundUp(i1 - i0, ROWS);
       float[][] c = results[worker].take(whole, width);
-      int stretch = Products.stretch(k);
+      int stretch = Kernels.stretch(k);
       zero(c, whole, columns);
       sum(i0, i1, 0, Math.min(k, stretch), block, columns, c);
       for (int p = stretch; p < k; p += stretch) {
