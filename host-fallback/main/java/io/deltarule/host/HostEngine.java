@@ -90,9 +90,16 @@ final class HostEngine extends AbstractEngine<HostBlock> {
     int[] list = rows.block().ints();
     int first = at.block().ints()[0] * rows.columns();
     int n = batch.columns();
+    int atData = (int) data.offset();
+    int atBatch = (int) batch.offset();
+    if (n == 1) { // targets, mostly
+      for (int i = 0; i < batch.rows(); i++) {
+        to[atBatch + i] = from[atData + list[first + i]];
+      }
+      return;
+    }
     for (int i = 0; i < batch.rows(); i++) {
-      System.arraycopy(
-          from, (int) data.offset() + list[first + i] * n, to, (int) batch.offset() + i * n, n);
+      System.arraycopy(from, atData + list[first + i] * n, to, atBatch + i * n, n);
     }
   }
 
