@@ -9,6 +9,7 @@ final class VectorKernels implements Kernels {
   private final ThinForward thinForward;
   private final ForwardProduct forward;
   private final PropagateProduct propagate;
+  private final ThinGradients thinGradients;
   private final GradientsProduct gradients;
   private final Updates updates;
 
@@ -17,6 +18,7 @@ final class VectorKernels implements Kernels {
     thinForward = new ThinForward(workers, dots());
     forward = new ForwardProduct(workers, scratch);
     propagate = new PropagateProduct(workers, scratch);
+    thinGradients = new ThinGradients(workers, scratch);
     gradients = new GradientsProduct(workers, scratch);
     updates = new VectorUpdates(workers);
   }
@@ -62,7 +64,11 @@ final class VectorKernels implements Kernels {
   @Override
   public void gradients(
       Operand<HostBlock> d, Operand<HostBlock> a, Operand<HostBlock> dw, Operand<HostBlock> db) {
-    gradients.run(d, a, dw, db);
+    if (d.columns() == 1) {
+      thinGradients.run(d, a, dw, db);
+    } else {
+      gradients.run(d, a, dw, db);
+    }
   }
 
   @Override
