@@ -165,11 +165,9 @@ class HostEngineTest {
       recording.enable("jdk.ObjectAllocationInNewTLAB").withStackTrace();
       recording.enable("jdk.ObjectAllocationOutsideTLAB").withStackTrace();
       recording.start();
-      for (int i = 0; i < 20; i++) {
-        steps.run(); // to start a recording undoes what was compiled
-      }
+      IntStream.range(0, 20).forEach(round -> steps.run()); // its start undoes what was compiled
       Instant compiled = Instant.now();
-      steps.run();
+      IntStream.range(0, 10).forEach(round -> steps.run());
       recording.stop();
       recording.dump(file);
       Set<String> kinds = new TreeSet<>();
