@@ -22,10 +22,10 @@ class Updates extends Workers.Task {
   float[] state;
   int atState;
   int p;
-  private float rate;
-  private float shrink;
-  private float first;
-  private float second;
+  float rate;
+  float shrink;
+  float first;
+  float second;
 
   Updates(Workers workers) {
     this.workers = workers;
@@ -62,11 +62,7 @@ class Updates extends Workers.Task {
     int to = p - from < CHUNK ? p : from + CHUNK;
     boolean aligned = atTheta == atGradient && (rule.stateRows() == 0 || atTheta == atState);
     if (rule instanceof UpdateRule.Adam adam) {
-      float beta1 = adam.beta1();
-      float beta2 = adam.beta2();
-      int rest =
-          adamInVectors(from, to, rate * first, shrink, second, beta1, beta2, adam.epsilon());
-      applyToCopies(rest, to, worker);
+      applyToCopies(adamInVectors(adam, from, to), to, worker);
     } else if (aligned) {
       apply(theta, gradient, state, null, atTheta + from, atTheta + to);
     } else {
@@ -79,15 +75,7 @@ class Updates extends Workers.Task {
    *
    * @return the first parameter that is left
    */
-  int adamInVectors(
-      int from,
-      int to,
-      float step,
-      float decay,
-      float correction,
-      float beta1,
-      float beta2,
-      float epsilon) {
+  int adamInVectors(UpdateRule.Adam adam, int from, int to) {
     return from;
   }
 

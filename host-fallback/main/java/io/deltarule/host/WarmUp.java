@@ -70,7 +70,7 @@ final class WarmUp implements Runnable {
           return;
         }
       }
-      // With short vectors as fast as plain loops, which C2 makes vectors of, too.
+      // In short vectors these are only as fast as plain loops, of which C2 makes vectors, too.
       ready = faster(new Streams(vectors, 1000, 16), new Streams(plain, 1000, 16), 2, start);
     }
   }

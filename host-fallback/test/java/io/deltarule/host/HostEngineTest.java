@@ -143,9 +143,11 @@ class HostEngineTest {
           least = Math.min(least, sum(threads.getThreadAllocatedBytes(ids)) - before);
         }
         Set<String> kinds = least < 10_000 ? Set.of() : allocations(steps);
-        // C2 before Java 21 leaves some vectors as objects for good, by chance: not our doing.
+        // C2 before Java 21 leaves some vectors as objects for good, by chance: not our doing. But
+        // those of a tile's loop stay in registers: a step would allocate fifty times as much.
         boolean excused =
             Runtime.version().feature() < 21
+                && least < 300_000_000
                 && !kinds.isEmpty()
                 && kinds.stream().allMatch(kind -> kind.contains("jdk.incubator.vector."));
         assertTrue(
