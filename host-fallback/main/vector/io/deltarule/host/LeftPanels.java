@@ -34,6 +34,7 @@ final class LeftPanels {
   private int rows; // of a panel
   private int length; // of a panel
   private float[] panels;
+  private int atPanels;
   private int top; // the rows and terms that are packed
   private int bottom;
   private int first;
@@ -87,6 +88,7 @@ final class LeftPanels {
     length = roundUp(terms, LANES) * rows + LANES;
     int high = (bottom - top + rows - 1) / rows;
     panels = scratch.left((long) high * length);
+    atPanels = scratch.leftStart();
     together = Math.min(MOST_PANELS, (high + parts - 1) / parts);
     return (high + together - 1) / together;
   }
@@ -102,7 +104,7 @@ final class LeftPanels {
   }
 
   void pack(int chunk) {
-    int to = chunk * together * length;
+    int to = atPanels + chunk * together * length;
     int i1 = end(chunk);
     if (transposed) {
       int high = (i1 - start(chunk) + rows - 1) / rows;
@@ -184,7 +186,7 @@ final class LeftPanels {
       int from = at + i * stride + p;
       tile.multiplyRows(count, number, a, from, stride, b, atB, strideB, c, atC, strideC);
     } else {
-      int from = (i - top) / rows * length;
+      int from = atPanels + (i - top) / rows * length;
       tile.multiply(number, panels, from, b, atB, strideB, c, atC, strideC);
     }
   }

@@ -22,6 +22,7 @@ final class RightPanels extends Workers.Task {
   private int n;
   private Tiles tiles;
   private float[] panels;
+  private int atPanels;
   private int first; // the rows that are packed
   private int terms;
   private int depth; // of a panel
@@ -65,6 +66,7 @@ final class RightPanels extends Workers.Task {
     whole = wide * tiles.columns;
     width = Math.max(1, (wide + parts - 1) / parts) * tiles.columns;
     panels = scratch.right((long) roundUp(n, tiles.columns) * depth);
+    atPanels = scratch.rightStart();
     return (whole + width - 1) / width + (whole < n ? 1 : 0);
   }
 
@@ -75,7 +77,7 @@ final class RightPanels extends Workers.Task {
 
   /** Where the stretch from p on begins in the columns from j on, the first of a tile. */
   int start(int p, int j) {
-    return panels == null ? at + p * stride + j : j * depth;
+    return panels == null ? at + p * stride + j : atPanels + j * depth;
   }
 
   /** From one row of a tile's columns to the next. */
@@ -101,7 +103,7 @@ final class RightPanels extends Workers.Task {
   private void transpose(int j) {
     int panel = panel(j);
     int columns = tiles.next(n - panel).columns;
-    int to = panel * depth + j - panel;
+    int to = atPanels + panel * depth + j - panel;
     int from = at + j * stride + first;
     for (int p = 0; p < terms; p += LANES) {
       transpose.run(b, from + p, stride, n - 1 - j, panels, to + p * columns, columns);
@@ -123,12 +125,21 @@ final class RightPanels extends Workers.Task {
   private void copy(int j0, int j1) {
     int from = at + first * stride;
     if (j1 <= whole) {
-      copy(b, from + j0, stride, terms, j1 - j0, tiles.columns, panels, j0 * depth, depth);
+      copy(
+          b,
+          from + j0,
+          stride,
+          terms,
+          j1 - j0,
+          tiles.columns,
+          panels,
+          atPanels + j0 * depth,
+          depth);
       return;
     }
     for (int j = j0, columns; j < j1; j += columns) {
       columns = tiles.next(n - j).columns;
-      copy(b, from + j, stride, terms, columns, columns, panels, j * depth, depth);
+      copy(b, from + j, stride, terms, columns, columns, panels, atPanels + j * depth, depth);
     }
   }
 

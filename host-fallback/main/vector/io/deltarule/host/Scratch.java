@@ -4,6 +4,8 @@ package io.deltarule.host;
 final class Scratch {
   private float[] left = new float[0];
   private float[] right = new float[0];
+  private final CacheLines leftLines = new CacheLines();
+  private final CacheLines rightLines = new CacheLines();
   private final float[][] tiles;
   private final float[][][] rows; // two for each worker
 
@@ -12,16 +14,24 @@ final class Scratch {
     rows = new float[workers][2][0];
   }
 
-  /** For packed rows of A, shared by all workers. */
+  /** For packed rows of A, shared by all workers; they begin at {@link #leftStart}. */
   float[] left(long length) {
-    left = grow(left, length);
+    left = grow(left, CacheLines.ELEMENTS + length);
     return left;
   }
 
-  /** For a packed stretch of B, shared by all workers. */
+  int leftStart() {
+    return leftLines.start(left);
+  }
+
+  /** For a packed stretch of B, shared by all workers; it begins at {@link #rightStart}. */
   float[] right(long length) {
-    right = grow(right, length);
+    right = grow(right, CacheLines.ELEMENTS + length);
     return right;
+  }
+
+  int rightStart() {
+    return rightLines.start(right);
   }
 
   /** For a tile at the edge. */
