@@ -1,7 +1,9 @@
 """Training steps of this project and of other libraries on the CPU, each in a process of its own.
 
 All start from the same weights, see the same batches in the same order and must arrive at the same
-loss; a peer that does other work, fails or cannot be built is reported as such. Results: peers.json,
+loss; a peer that does other work, fails or cannot be built is reported as such. Once all have warmed
+up they are measured by turns, the others stopped: what disturbs the machine disturbs all alike, and
+the FMA peak takes its turns with them. Results: peers.json,
 peers.md and peers.svg in docs/measurements, and the table in README.md; a part of the work (--quick,
 --peers, --stacks) leaves those alone and writes to src/bench/target/report. What the processes say is
 in src/bench/target/peers.log.
@@ -32,9 +34,9 @@ HOME = BENCH.parents[1]
 TARGET = BENCH / "target"
 
 VECTORS = ["--add-modules=jdk.incubator.vector"]
-# The kernels of OpenBLAS to choose from: those that the oldest OpenBLAS here has, too, which may know
-# this processor too little to choose well by itself.
-CORE_TYPES = ["SKYLAKEX", "COOPERLAKE", "ZEN", "HASWELL"]
+# The kernels of OpenBLAS to choose from, the fastest for each task: by itself it goes by the model of
+# the processor, which the oldest OpenBLAS here may not know.
+CORE_TYPES = ["SKYLAKEX", "COOPERLAKE", "HASWELL"]
 # Set by some shells, each changes what a peer computes with: only what is said here is set.
 UNSET = ["OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"]
 UNSET += ["MKL_NUM_THREADS", "OMP_WAIT_POLICY", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS"]
@@ -70,6 +72,7 @@ PEERS = [
     Peer("smile", "Smile", "SmilePeer", openblas=True, system_openblas=True),
     Peer("deepnetts", "Deep Netts", "DeepNettsPeer"),
 ]
+PEAK = Peer("peak", "FMA peak", "FmaPeak", tuple(VECTORS))
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,6 @@ class Measure:
         self.peers = [p for p in PEERS if p == PEERS[0] or p.name in names]
         stacks = chosen("--stacks", arguments.stacks, {report.short(c.stack) for c in CASES})
         self.cases = [c for c in CASES if report.short(c.stack) in stacks]
-        self.core_type = None
         self.log = None
         TARGET.mkdir(exist_ok=True)
 
@@ -141,26 +143,28 @@ class Measure:
     def run(self):
         with open(TARGET / "peers.log", "w") as self.log:
             failures = self.build()
+            how = self.arguments
             results = {
                 "date": datetime.date.today().isoformat(),
                 "machine": machine(),
                 "load": os.getloadavg()[0],
-                "warmup": self.arguments.warmup,
-                "seconds": self.arguments.seconds,
-                "repeats": self.arguments.repeats,
-                "peak": [self.peak(threads) for threads in self.threads()],
+                "warmup": how.warmup,
+                "turn": how.turn,
+                "turns": how.turns,
+                "peaks": [],
+                "products": [],
+                "core_types": [],
+                "steps": [],
             }
-            if "openblas" not in failures:
-                results["core_types"] = self.try_core_types()
-            results["core_type"] = self.core_type
-            results["products"] = self.products(failures)
-            results["steps"] = []
+            for threads in self.threads():
+                self.products(threads, failures, results)
             for peer in self.peers:
                 if peer.name not in failures:
                     self.unpack(peer)
             for case in self.cases:
+                core_type = self.choose_core_type(case, failures, results)
                 for threads in self.threads():
-                    results["steps"] += self.compare(case, threads, failures)
+                    self.compare(case, threads, core_type, failures, results)
             results["peers"] = {p.name: self.size(p) for p in self.peers if p.name not in failures}
         return results
 
@@ -193,51 +197,63 @@ class Measure:
                 failures[folder.name] = "could not be built: " + reasons[0]
         return failures
 
-    def peak(self, threads):
-        arguments = [threads, self.arguments.repeats]
-        values, _, error = self.java("peak", "FmaPeak", VECTORS, arguments, threads)
-        if error:
-            return {"threads": threads, "error": error}
-        return {"threads": threads, "gflops": floats(values["gflops"]), "vectors": values["version"]}
-
-    def try_core_types(self):
-        """Takes the fastest on a product of 512 cubed; one that the processor lacks just fails."""
-        tried = {}
-        for self.core_type in CORE_TYPES:
-            values, _, error = self.multiply("openblas", 1, ["NN:512x512x512"])
-            if error:
-                tried[self.core_type] = {"error": error}
-            else:
-                gflops = 2 * 512**3 / statistics.median(floats(values["NN:512x512x512"])) * 1e-9
-                tried[self.core_type] = {"gflops": gflops, "version": values["version"]}
-        measured = [name for name in tried if "gflops" in tried[name]]
-        self.core_type = max(measured, key=lambda name: tried[name]["gflops"], default=None)
-        return tried
-
-    def products(self, failures):
-        results = []
+    def products(self, threads, failures, results):
+        """Of this project on each JDK, of OpenBLAS with each of its kernels."""
+        peak = self.peak(threads)
+        runs = {}
         for peer in self.peers:
             if peer.name not in MULTIPLIERS or peer.name in failures:
                 continue
+            how = self.arguments
+            arguments = [MULTIPLIERS[peer.name], threads, how.warmup, 5 * how.turn, how.turn / 2]
             for jdk in self.jdks_of(peer):
-                for threads in self.threads():
-                    values, _, error = self.multiply(peer.name, threads, PRODUCTS, jdk)
-                    result = {"peer": peer.name, "jdk": jdk, "threads": threads}
-                    if error:
-                        result["error"] = error
-                    result["version"] = values.get("version")
-                    result["seconds"] = {p: floats(values[p]) for p in PRODUCTS if p in values}
-                    results.append(result)
-        return results
+                for core_type in CORE_TYPES if peer.openblas else [None]:
+                    what = {"peer": peer.name, "jdk": jdk, "threads": threads}
+                    what["core_type"] = core_type
+                    process = self.java(
+                        peer, "ProductMeasurement", arguments + PRODUCTS, threads, jdk, core_type
+                    )
+                    runs[process] = what
+        take_turns([peak, *runs], self.arguments.turns)
+        results["peaks"].append({"of": "products", **self.peak_told(peak, threads)})
+        for process, what in runs.items():
+            what["seconds"] = {p: floats(process.values[p]) for p in PRODUCTS if p in process.values}
+            what["version"] = process.value("version")
+            if process.error:
+                what["error"] = process.error
+            results["products"].append(what)
 
-    def multiply(self, name, threads, products, jdk=None):
-        arguments = [MULTIPLIERS[name], threads, self.arguments.warmup, self.arguments.seconds / 2]
-        arguments += [self.arguments.repeats, *products]
-        peer = next(p for p in PEERS if p.name == name)
-        title = f"products of {peer.title}, threads {threads}"
-        return self.java(
-            name, "ProductMeasurement", peer.options, arguments, threads, peer, jdk, title
-        )
+    def peak(self, threads):
+        return self.java(PEAK, PEAK.main, [threads], threads)
+
+    @staticmethod
+    def peak_told(process, threads):
+        if process.error:
+            return {"threads": threads, "error": process.error}
+        told_by = process.values
+        return {
+            "threads": threads,
+            "gflops": floats(told_by["gflops"]),
+            "version": process.value("version"),
+        }
+
+    def choose_core_type(self, case, failures, results):
+        """The kernels with which OpenBLAS by hand is fastest; those that the processor lacks fail."""
+        if "openblas" in failures:
+            return None
+        peer = next(p for p in PEERS if p.name == "openblas")
+        turns = max(3, self.arguments.turns // 3)
+        runs = {
+            core_type: self.start(peer, self.newest(), case, 1, core_type, self.arguments.warmup / 4)
+            for core_type in CORE_TYPES
+        }
+        take_turns(runs.values(), turns)
+        tried = {"case": case.title}
+        for core_type, process in runs.items():
+            times = process.values.get("step_seconds")
+            tried[core_type] = case.batch / statistics.median(floats(times)) if times else None
+        results["core_types"].append(tried)
+        return max(CORE_TYPES, key=lambda core_type: tried[core_type] or 0)
 
     def jdks_of(self, peer):
         """This project on every JDK, others on the newest."""
@@ -247,46 +263,51 @@ class Measure:
         """A first start, in which libraries unpack what they bring; no result is taken from it."""
         if peer.system_openblas:
             unpack_openblas(BENCH / peer.name / "target/lib", self.unpacked(peer.name) / "openblas")
-        self.measure(peer, self.newest(), Case("30-64-32-1", 32, "SGD", 1), 1, 0.01, 0.01, 1)
+        take_turns([self.start(peer, self.newest(), Case("30-64-32-1", 32, "SGD", 1), 1, None, 0)], 1)
 
-    def compare(self, case, threads, failures):
-        rows = []
+    def compare(self, case, threads, core_type, failures, results):
+        peak = self.peak(threads)
+        rows, runs = [], []
         for peer in self.peers:
             for jdk in self.jdks_of(peer):
                 row = {"peer": peer.name, "title": peer.title, "jdk": jdk, "threads": threads}
                 row.update(stack=case.stack, batch=case.batch, rule=case.rule, flops=case.flops)
+                rows.append(row)
                 if peer.name in failures:
                     row["error"] = failures[peer.name]
                 else:
-                    how = self.arguments
-                    times = how.warmup, how.seconds, how.repeats
-                    row.update(self.measure(peer, jdk, case, threads, *times))
-                rows.append(row)
+                    warm_up = self.arguments.warmup
+                    process = self.start(peer, jdk, case, threads, core_type, warm_up)
+                    runs.append((peer, row, process))
+        take_turns([peak] + [process for _, _, process in runs], self.arguments.turns)
+        for peer, row, process in runs:
+            row.update(self.steps_told(peer, case, threads, core_type, process))
         self.check_losses(rows)
-        return rows
+        results["peaks"].append({"of": case.title, **self.peak_told(peak, threads)})
+        results["steps"] += rows
 
-    def measure(self, peer, jdk, case, threads, warmup, seconds, repeats):
+    def start(self, peer, jdk, case, threads, core_type, warm_up):
         arguments = [peer.main, case.stack, case.batch, case.rule, threads, case.steps]
-        arguments += [warmup, seconds, repeats]
+        arguments += [warm_up, self.arguments.turn]
         title = f"{peer.title}, JDK {jdk}, {case.title}, threads {threads}"
-        values, first, error = self.java(
-            peer.name, "StepMeasurement", peer.options, arguments, threads, peer, jdk, title
-        )
-        if error:
-            return {"error": error}
-        times = floats(values["step_seconds"])
+        return self.java(peer, "StepMeasurement", arguments, threads, jdk, core_type, title)
+
+    def steps_told(self, peer, case, threads, core_type, process):
+        if process.error:
+            return {"error": process.error}
+        times = floats(process.values["step_seconds"])
         return {
-            "version": values["version"],
-            "difference": values["difference"],
-            "environment": self.environment(peer, threads)[1],
-            "first_loss": told(values["first_loss"]),
-            "final_loss": told(values["final_loss"]),
+            "version": process.value("version"),
+            "difference": process.value("difference"),
+            "environment": self.environment(peer, threads, core_type)[1],
+            "first_loss": told(process.value("first_loss")),
+            "final_loss": told(process.value("final_loss")),
             "step_seconds": times,
             "rows_per_second": case.batch / statistics.median(times),
             "least_rows_per_second": case.batch / max(times),
             "most_rows_per_second": case.batch / min(times),
-            "first_step_seconds": first,
-            "peak_mib": int(values["peak_kib"]) / 1024,
+            "first_step_seconds": process.first,
+            "peak_mib": int(process.value("peak_kib")) / 1024,
         }
 
     @staticmethod
@@ -317,68 +338,126 @@ class Measure:
     def unpacked(name):
         return TARGET / "unpacked" / name
 
-    def environment(self, peer, threads):
+    @staticmethod
+    def environment(peer, threads, core_type):
         """The whole environment of a peer's process, and what of it is set here."""
         set_here = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
         set_here["MKL_NUM_THREADS"] = str(threads)
-        if peer:
-            set_here.update(peer.environment)
-            if peer.system_openblas:
-                set_here["LD_LIBRARY_PATH"] = "../openblas"  # from the folder that the process runs in
-            if peer.openblas and self.core_type:
-                set_here["OPENBLAS_CORETYPE"] = self.core_type
+        set_here.update(peer.environment)
+        if peer.system_openblas:
+            set_here["LD_LIBRARY_PATH"] = "../openblas"  # from the folder that the process runs in
+        if peer.openblas and core_type:
+            set_here["OPENBLAS_CORETYPE"] = core_type
         kept = {name: value for name, value in os.environ.items() if name not in UNSET}
         return {**kept, **set_here}, set_here
 
-    def java(self, name, main, options, arguments, threads, peer=None, jdk=None, title=None):
-        """Runs a class: its results, the seconds until it told the first one, and what failed."""
-        unpacked = self.unpacked(name)
+    def java(self, peer, main, arguments, threads, jdk=None, core_type=None, title=None):
+        """Starts a class; it has warmed up when this returns, or failed."""
+        unpacked = self.unpacked(peer.name)
         (unpacked / "tmp").mkdir(parents=True, exist_ok=True)
-        command = [self.jdks[jdk or self.newest()] + "/bin/java", *options, "-XX:+UseSerialGC"]
-        command += ["-Xmx8g", "--enable-native-access=ALL-UNNAMED"]
+        command = [self.jdks[jdk or self.newest()] + "/bin/java", *peer.options]
+        command += ["-XX:+UseSerialGC", "-Xmx8g", "--enable-native-access=ALL-UNNAMED"]
         command += [f"-Djava.io.tmpdir={unpacked}/tmp", f"-DDJL_CACHE_DIR={unpacked}"]
         command += [f"-Dorg.bytedeco.javacpp.cachedir={unpacked}"]
-        command += ["-cp", f"{BENCH / name / 'target/lib'}/*"]
+        command += ["-cp", f"{BENCH / peer.name / 'target/lib'}/*"]
         command += [f"io.deltarule.bench.{main}"] + [str(argument) for argument in arguments]
-        tell(title or f"{name} {main}, threads {threads}")
+        tell(title or f"{peer.title}, {main}, threads {threads}")
         self.log.write(f"== {' '.join(command)}\n")
         self.log.flush()
         os.sched_setaffinity(0, self.cores[:threads])  # which the process inherits
-        began = time.monotonic()
-        process = subprocess.Popen(
+        process = Process(
             command,
-            cwd=unpacked / "tmp",  # some leave files where they run
-            env=self.environment(peer, threads)[0],
+            unpacked / "tmp",  # some leave files where they run
+            self.environment(peer, threads, core_type)[0],
+            self.log,
+            self.arguments.limit,
+        )
+        os.sched_setaffinity(0, self.cores)
+        process.hear()
+        return process
+
+
+class Process:
+    """Measures; when it has warmed up, and after each turn, it says that it is ready for one."""
+
+    def __init__(self, command, folder, environment, log, limit):
+        self.values = {}  # what it has told, by name; all of it
+        self.first = None  # seconds until it told the first
+        self.error = None
+        self.ready = False
+        self.log = log
+        self.limit = limit
+        self.began = time.monotonic()
+        self.said = []
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
             start_new_session=True,
         )
-        os.sched_setaffinity(0, self.cores)
+
+    def value(self, name):
+        return self.values.get(name, [None])[-1]
+
+    def turn(self):
+        if self.ready:
+            self.signal(signal.SIGCONT)
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+            self.hear()
+
+    def finish(self):
+        if self.ready:
+            self.signal(signal.SIGCONT)
+            self.process.stdin.close()
+            self.hear()
+
+    def hear(self):
+        """Listens until it is ready and stops it then, or until it has ended."""
+        self.ready = False
         stopped = threading.Event()
-        timer = threading.Timer(self.arguments.limit, lambda: (stopped.set(), kill(process)))
+        timer = threading.Timer(self.limit, lambda: (stopped.set(), self.signal(signal.SIGKILL)))
         timer.start()
-        values, first, said = {}, None, []
-        for line in process.stdout:
+        for line in self.process.stdout:
             self.log.write(line)
             if line.startswith("result "):
-                first = first or time.monotonic() - began
-                key, value = (line[7:].rstrip("\n") + " ").split(" ", 1)
-                values[key] = value.strip()
+                self.first = self.first or time.monotonic() - self.began
+                name, value = (line[7:].rstrip("\n") + " ").split(" ", 1)
+                if name == "ready":
+                    self.ready = True
+                    break
+                self.values.setdefault(name, []).append(value.strip())
             elif re.match(r"(Error: |Exception |Caused by: |[\w.]+(Error|Exception)\b)", line):
-                said.append(line.strip())
-        process.wait()
+                self.said.append(line.strip())
         timer.cancel()
+        if self.ready and not stopped.is_set():
+            self.signal(signal.SIGSTOP)
+            return
+        self.ready = False
+        status = self.process.wait()
         if stopped.is_set():
-            reason = f"not done after {self.arguments.limit:.0f} s"
-            return values, first, ": ".join([reason] + said[-1:])
-        if "unsupported" in values:
-            return values, first, values["unsupported"]
-        if process.returncode != 0:
-            reason = (said or ["it said nothing"])[-1]
-            return values, first, f"exit status {process.returncode}: {reason}"
-        return values, first, None
+            self.error = ": ".join([f"not done after {self.limit:.0f} s"] + self.said[-1:])
+        elif "unsupported" in self.values:
+            self.error = self.value("unsupported")
+        elif status != 0:
+            self.error = f"exit status {status}: {(self.said or ['it said nothing'])[-1]}"
+
+    def signal(self, number):
+        os.killpg(self.process.pid, number)  # with the processes that it has started
+
+
+def take_turns(processes, turns):
+    """Has each measure so many times, and end."""
+    for _ in range(turns):
+        for process in processes:
+            process.turn()
+    for process in processes:
+        process.finish()
 
 
 def unpack_openblas(lib, folder):
@@ -409,12 +488,8 @@ def tell(text):
     print(f"{text} ...", file=sys.stderr, flush=True)
 
 
-def kill(process):
-    os.killpg(process.pid, signal.SIGKILL)  # with the processes that it has started
-
-
-def floats(text):
-    return [float(word) for word in text.split()]
+def floats(texts):
+    return [float(text) for text in texts]
 
 
 def told(loss):
@@ -452,15 +527,15 @@ def main():
     parser.add_argument("--peers", help="only these: " + ",".join(p.name for p in PEERS))
     parser.add_argument("--stacks", help="only these, such as 30-64-32-1,28-300x5-1")
     parser.add_argument("--warmup", type=float, help="seconds before it counts; default 8")
-    parser.add_argument("--seconds", type=float, help="of all repeats; default 2")
-    parser.add_argument("--repeats", type=int, help="default 9")
-    parser.add_argument("--limit", type=float, default=300, help="seconds for one process")
+    parser.add_argument("--turn", type=float, help="seconds of one; default 0.25")
+    parser.add_argument("--turns", type=int, help="of each process; default 9")
+    parser.add_argument("--limit", type=float, default=300, help="seconds to warm up, or for a turn")
     parser.add_argument("--quick", action="store_true", help="see that it works; no figures")
     parser.add_argument("--report", action="store_true", help="only write it again from peers.json")
     arguments = parser.parse_args()
     arguments.warmup = arguments.warmup or (0.2 if arguments.quick else 8)
-    arguments.seconds = arguments.seconds or (0.2 if arguments.quick else 2)
-    arguments.repeats = arguments.repeats or (3 if arguments.quick else 9)
+    arguments.turn = arguments.turn or (0.05 if arguments.quick else 0.25)
+    arguments.turns = arguments.turns or (3 if arguments.quick else 9)
     part = arguments.quick or arguments.peers or arguments.stacks
     out = TARGET / "report" if part else HOME / "docs/measurements"
     out.mkdir(parents=True, exist_ok=True)

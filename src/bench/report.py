@@ -97,41 +97,46 @@ def costs(rows, results):
 
 
 def bound_line(results, rows, cases):
-    peak = peak_of(results, 1)
-    if not peak:
+    bounds = [bound_of(results, next(row for row in rows if case_of(row) == case)) for case in cases]
+    if None in bounds:
         return []
-    flops = {case_of(row): row["flops"] / row["batch"] for row in rows}
-    cells = [significant(peak * 1e9 / flops[case]) for case in cases]
-    return [f"| at the FMA peak, {peak:.0f} GFLOP/s | " + " | ".join(cells) + " | | | | |"]
+    cells = [significant(bound) for bound in bounds]
+    return ["| at the FMA peak | " + " | ".join(cells) + " | | | | |"]
 
 
-def peak_of(results, threads):
-    for peak in results["peak"]:
-        if peak["threads"] == threads and "gflops" in peak:
-            return max(peak["gflops"])  # a ceiling, so the most of the repeats
+def bound_of(results, row):
+    """Rows/s if all time went into the products, at the FMA peak."""
+    peak = peak_of(results, case_of(row), row["threads"])
+    return peak and peak * 1e9 / (row["flops"] / row["batch"])
+
+
+def peak_of(results, what, threads):
+    """GFLOP/s in the same turns."""
+    for peak in results["peaks"]:
+        if peak["of"] == what and peak["threads"] == threads and "gflops" in peak:
+            return statistics.median(peak["gflops"])
     return None
 
 
 def markdown(results):
     lines = ["# Training steps on the CPU beside other libraries", "", conditions(results)]
     lines += [
-        f"Written by `ci/peers`; each process warms up for {results['warmup']:g} s and is measured for "
-        f"{results['seconds']:g} s, in {results['repeats']} repeats. A process may use as many cores as it has threads.",
+        f"Written by `ci/peers`; each process warms up for {results['warmup']:g} s and is measured in "
+        f"{results['turns']} turns of {results['turn']:g} s, by turns with the others, which are stopped "
+        "meanwhile. A process may use as many cores as it has threads. Figures are medians.",
         "Everybody has the batches ready in its own memory; Deltarule also gathers their rows in each step. "
         "Peak memory is that of the process with the data; the first step is counted from the start of the "
         "process, with everything unpacked before. Lines of code: without imports, comments and blank lines.",
         "",
-        "## Ceilings",
+        "## FMA peak in the same turns, GFLOP/s",
         "",
+        "| beside | threads | median | least | most |",
+        "|---|--:|--:|--:|--:|",
     ]
-    for peak in results["peak"]:
-        value = peak.get("error") or f"{max(peak['gflops']):.0f} GFLOP/s, {peak['vectors']}"
-        lines.append(f"- FMA peak, threads {peak['threads']}: {value}")
-    for core_type, tried in results.get("core_types", {}).items():
-        value = tried.get("error") or f"{tried['gflops']:.0f} GFLOP/s, {tried['version']}"
-        lines.append(f"- OpenBLAS, OPENBLAS_CORETYPE={core_type}, 512 cubed, one thread: {value}")
-    core_type = results["core_type"] or "unset"
-    lines += [f"- What uses OpenBLAS below ran with OPENBLAS_CORETYPE={core_type}.", ""]
+    for peak in results["peaks"]:
+        told = [f"{v:.0f}" for v in spread(peak["gflops"])] if "gflops" in peak else [peak["error"]]
+        lines.append(f"| {peak['of']} | {peak['threads']} | " + " | ".join(told) + " |")
+    lines += core_types(results)
     lines += products(results)
     for case in dict.fromkeys(case_of(row) for row in results["steps"]):
         lines += ["", f"## {case}", ""]
@@ -151,28 +156,64 @@ def environment_line(row):
     return f"- {row['title']}, threads {row['threads']}: {settings}"
 
 
-def products(results):
-    done = results["products"]
-    if not done:
+def spread(values):
+    return statistics.median(values), min(values), max(values)
+
+
+def core_types(results):
+    if not results["core_types"]:
         return []
-    lines = ["## Matrix products, GFLOP/s", ""]
-    heads = [f"{p['peer']}, JDK {p['jdk']}, threads {p['threads']}" for p in done]
-    lines += ["| m x k x n | " + " | ".join(heads) + " |", "|---|" + "--:|" * len(heads)]
-    for product in dict.fromkeys(name for p in done for name in p["seconds"]):
-        order, shape = product.split(":")
-        m, k, n = (int(size) for size in shape.split("x"))
-        cells = []
+    names = [name for name in results["core_types"][0] if name != "case"]
+    lines = ["", "## OpenBLAS by hand with each of its kernels, rows/s on one core", ""]
+    lines += ["All that use OpenBLAS had the fastest for the task, by OPENBLAS_CORETYPE.", ""]
+    lines += ["| task | " + " | ".join(names) + " |", "|---|" + "--:|" * len(names)]
+    for tried in results["core_types"]:
+        cells = [significant(tried[name]) if tried[name] else "-" for name in names]
+        lines.append(f"| {tried['case']} | " + " | ".join(cells) + " |")
+    return lines + [""]
+
+
+def products(results):
+    """For each number of threads, this project on each JDK, and OpenBLAS's fastest kernels."""
+    lines = []
+    for threads in dict.fromkeys(p["threads"] for p in results["products"]):
+        done = [p for p in results["products"] if p["threads"] == threads]
+        own = [p for p in done if p["peer"] == "deltarule"]
+        others = [p for p in done if p["peer"] != "deltarule"]
+        lines += ["", f"## Matrix products, GFLOP/s, threads {threads}", ""]
+        heads = [f"Deltarule, JDK {p['jdk']}" for p in own]
+        heads += ["OpenBLAS", "with", "ratio"] if others else []
+        heads += ["of the FMA peak"]
+        lines += ["| m x k x n | " + " | ".join(heads) + " |", "|---|" + "--:|" * len(heads)]
+        peak = peak_of(results, "products", threads)
+        for product in dict.fromkeys(name for p in done for name in p["seconds"]):
+            mine = [speed(p, product) for p in own]
+            cells = [f"{v:.1f}" if v else "-" for v in mine]
+            if others:
+                best = max(others, key=lambda p: speed(p, product) or 0)
+                value = speed(best, product)
+                cells += [f"{value:.1f}" if value else "-", best["core_type"]]
+                cells += [f"{mine[0] / value:.2f}" if mine[0] and value else "-"]
+            cells += [f"{mine[0] / peak:.2f}" if mine[0] and peak else "-"]
+            lines.append(f"| {product.replace(':', ' ')} | " + " | ".join(cells) + " |")
+        lines.append("")
         for p in done:
-            times = p["seconds"].get(product)
-            cells.append(f"{2.0 * m * n * k / statistics.median(times) * 1e-9:.1f}" if times else "-")
-        lines.append(f"| {order} {shape} | " + " | ".join(cells) + " |")
-    lines += [""] + [f"- {h}: {p.get('error') or p['version']}" for h, p in zip(heads, done)]
-    lines += [
-        "",
-        "N: an operand as stored, T: transposed. Deltarule's are its equations, which also add a bias (NT)",
-        "or sum the columns (TN).",
-    ]
+            told = p.get("error") or p["version"]
+            lines.append(f"- {p['peer']}, JDK {p['jdk']}, {p['core_type'] or 'vectors'}: {told}")
+    if lines:
+        lines += [
+            "",
+            "N: an operand as stored, T: transposed. Deltarule's are its equations, which also add a bias",
+            "(NT), sum the columns (TN) or look for NaN in the activations (NN). Ratio and share of the",
+            "newest JDK.",
+        ]
     return lines
+
+
+def speed(run, product):
+    times = run["seconds"].get(product)
+    m, k, n = (int(size) for size in product.split(":")[1].split("x"))
+    return 2.0 * m * n * k / statistics.median(times) * 1e-9 if times else None
 
 
 def steps(rows, results):
@@ -187,7 +228,7 @@ def steps(rows, results):
             lines.append(start + "- | | | | | | | | | " + one_line(row["error"]) + " |")
             continue
         gflops = row["flops"] / row["batch"] * row["rows_per_second"] * 1e-9
-        peak = peak_of(results, row["threads"])
+        peak = peak_of(results, case_of(row), row["threads"])
         cells = [significant(row[f"{which}rows_per_second"]) for which in ("", "least_", "most_")]
         cells += [f"{gflops:.1f}", f"{100 * gflops / peak:.0f} %" if peak else ""]
         cells += [losses(row), f"{100 * row['loss_off']:.2f} %" if "loss_off" in row else ""]
@@ -220,13 +261,13 @@ BAR, NAMES, BARS, FIGURES = 18, 190, 420, 110  # heights of a bar, widths of the
 def plot(results):
     """A panel a stack: rows/s on one core as bars, up to what the FMA peak would give."""
     rows = [row for row in results["steps"] if row["threads"] == 1 and "error" not in row]
-    peak = peak_of(results, 1)
     parts, y = [], 8
     for case in dict.fromkeys(case_of(row) for row in rows):
         mine = [row for row in rows if case_of(row) == case]
         bars = [(name_of(row, results), row["rows_per_second"], kind(row)) for row in mine]
-        if peak:
-            bars.append(("FMA peak", peak * 1e9 / (mine[0]["flops"] / mine[0]["batch"]), "peak"))
+        bound = bound_of(results, mine[0])
+        if bound:
+            bars.append(("FMA peak", bound, "peak"))
         largest = max(value for _, value, _ in bars)
         y += BAR
         parts.append(f'<text x="0" y="{y}" class="case">{escape(case)}</text>')

@@ -1,5 +1,8 @@
 package io.deltarule.bench;
 
+import java.io.IOException;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.SplittableRandom;
 
 /** Measures the matrix products of one library. */
@@ -9,17 +12,18 @@ final class ProductMeasurement {
   /**
    * Runs the measurement.
    *
-   * @param arguments class of the multiplier, threads, seconds of the warm-up before the first
-   *     product, seconds of all repeats of a product (and of its own warm-up), repeats, then the
-   *     products, such as {@code NT:256x784x1024} for m, k and n
+   * @param arguments class of the multiplier, threads, seconds of the warm-up with the first
+   *     product, seconds of the others' and of a turn with each, then the products, such as {@code
+   *     NT:256x784x1024} for m, k and n
    */
-  public static void main(String[] arguments) throws ReflectiveOperationException {
+  public static void main(String[] arguments) throws ReflectiveOperationException, IOException {
     Class<?> type = Class.forName("io.deltarule.bench." + arguments[0]);
     double warmUp = Double.parseDouble(arguments[2]);
-    double seconds = Double.parseDouble(arguments[3]);
-    int repeats = Integer.parseInt(arguments[4]);
+    double others = Double.parseDouble(arguments[3]);
+    double seconds = Double.parseDouble(arguments[4]);
     try (Multiplier multiplier = (Multiplier) type.getDeclaredConstructor().newInstance()) {
       multiplier.use(Integer.parseInt(arguments[1]));
+      Map<String, Timing> timings = new LinkedHashMap<>();
       for (int i = 5; i < arguments.length; i++) {
         String[] parts = arguments[i].split("[:x]");
         int m = Integer.parseInt(parts[1]);
@@ -27,11 +31,11 @@ final class ProductMeasurement {
         int n = Integer.parseInt(parts[3]);
         Multiplier.Order order = Multiplier.Order.valueOf(parts[0]);
         Runnable product = multiplier.product(order, random(m * k), random(k * n), m, n, k);
-        double[] times = Timing.seconds(count -> repeat(product, count), warmUp, seconds, repeats);
-        Results.print(arguments[i], times);
-        warmUp = seconds;
+        timings.put(arguments[i], new Timing(count -> repeat(product, count), warmUp, seconds));
+        warmUp = others;
       }
       Results.print("version", multiplier.version());
+      Turns.take(() -> timings.forEach((name, timing) -> Results.print(name, timing.repeat())));
     }
     System.exit(0); // as StepMeasurement does
   }

@@ -18,7 +18,7 @@ final class StepMeasurement {
    * Runs the measurement.
    *
    * @param arguments class of the peer, stack, batch, rule, threads, steps until the loss is read,
-   *     seconds of the warm-up, seconds of all repeats, repeats
+   *     seconds of the warm-up, seconds of a turn
    */
   public static void main(String[] arguments) throws ReflectiveOperationException, IOException {
     int[] widths = Arrays.stream(arguments[1].split("-")).mapToInt(Integer::parseInt).toArray();
@@ -35,22 +35,22 @@ final class StepMeasurement {
           .run(
               Integer.parseInt(arguments[5]),
               Double.parseDouble(arguments[6]),
-              Double.parseDouble(arguments[7]),
-              Integer.parseInt(arguments[8]));
+              Double.parseDouble(arguments[7]));
     } catch (UnsupportedOperationException e) {
       Results.print("unsupported", e.getMessage());
     }
     System.exit(0); // some libraries leave threads behind
   }
 
-  private void run(int lossSteps, double warmUp, double seconds, int repeats) throws IOException {
+  private void run(int lossSteps, double warmUp, double seconds) throws IOException {
     steps(1);
     Results.print("first_loss", peer.loss());
     Results.print("version", peer.version());
     Results.print("difference", peer.difference());
     steps(lossSteps - 1);
     Results.print("final_loss", peer.loss());
-    Results.print("step_seconds", Timing.seconds(this::steps, warmUp, seconds, repeats));
+    Timing timing = new Timing(this::steps, warmUp, seconds);
+    Turns.take(() -> Results.print("step_seconds", timing.repeat()));
     Results.print("peak_kib", peakKibibytes());
   }
 

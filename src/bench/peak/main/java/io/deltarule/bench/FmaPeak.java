@@ -1,9 +1,10 @@
 package io.deltarule.bench;
 
-import java.util.ArrayList;
-import java.util.Arrays;
+import java.io.IOException;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
@@ -18,40 +19,44 @@ import jdk.incubator.vector.VectorSpecies;
 final class FmaPeak {
   private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
   private static final int CHAINS = 12;
-  private static final int WARM_UP = 5; // repeats until the loop is compiled
+  private static final int WARM_UP = 8; // times until the loop is compiled
   private static final int ROUNDS = 10_000_000;
 
   private FmaPeak() {}
 
   /**
-   * Measures and prints GFLOP/s.
+   * Measures by turns and prints GFLOP/s.
    *
-   * @param arguments threads, repeats
+   * @param arguments threads
    */
-  public static void main(String[] arguments) throws Exception {
+  public static void main(String[] arguments) throws IOException {
     int threads = Integer.parseInt(arguments[0]);
-    int repeats = Integer.parseInt(arguments[1]);
     double operations = 2.0 * SPECIES.length() * CHAINS * ROUNDS * threads;
     ExecutorService pool = Executors.newFixedThreadPool(threads);
-    List<Callable<Float>> work = new ArrayList<>();
-    for (int t = 0; t < threads; t++) {
-      work.add(() -> chains(ROUNDS));
+    List<Callable<Float>> work = Collections.nCopies(threads, () -> chains(ROUNDS));
+    for (int i = 0; i < WARM_UP; i++) {
+      seconds(pool, work);
     }
-    double[] seconds = new double[repeats];
+    Results.print("version", SPECIES.vectorBitSize() + "-bit vectors");
+    Turns.take(() -> Results.print("gflops", operations / seconds(pool, work) * 1e-9));
+    pool.shutdown();
+  }
+
+  private static double seconds(ExecutorService pool, List<Callable<Float>> work) {
+    long from = System.nanoTime();
     float sum = 0;
-    for (int r = -WARM_UP; r < repeats; r++) {
-      long from = System.nanoTime();
+    try {
       for (Future<Float> result : pool.invokeAll(work)) {
         sum += result.get();
       }
-      seconds[Math.max(0, r)] = (System.nanoTime() - from) * 1e-9;
+    } catch (InterruptedException | ExecutionException e) {
+      throw new IllegalStateException(e);
     }
-    pool.shutdown();
+    double took = (System.nanoTime() - from) * 1e-9;
     if (!Float.isFinite(sum)) {
       throw new IllegalStateException("the chains must stay finite, but sum to " + sum);
     }
-    Results.print("gflops", Arrays.stream(seconds).map(s -> operations / s * 1e-9).toArray());
-    Results.print("version", SPECIES.vectorBitSize() + "-bit vectors");
+    return took;
   }
 
   private static float chains(int rounds) {
