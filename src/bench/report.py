@@ -121,8 +121,8 @@ def peak_of(results, what, threads):
 def markdown(results):
     lines = ["# Training steps on the CPU beside other libraries", "", conditions(results)]
     lines += [
-        f"Written by `ci/peers`; each process warms up for {results['warmup']:g} s and is measured in "
-        f"{results['turns']} turns of {results['turn']:g} s, by turns with the others, which are stopped "
+        f"Written by `ci/peers`; each process warms up for {results['warmup']:g} s and is measured "
+        f"{results['turns']} times for {results['turn']:g} s, by turns with the others, which are stopped "
         "meanwhile. A process may use as many cores as it has threads. Figures are medians.",
         "Everybody has the batches ready in its own memory; Deltarule also gathers their rows in each step. "
         "Peak memory is that of the process with the data; the first step is counted from the start of the "
@@ -170,7 +170,7 @@ def core_types(results):
     for tried in results["core_types"]:
         cells = [significant(tried[name]) if tried[name] else "-" for name in names]
         lines.append(f"| {tried['case']} | " + " | ".join(cells) + " |")
-    return lines + [""]
+    return lines
 
 
 def products(results):

@@ -94,7 +94,7 @@ final class PlainKernels implements Kernels {
     forward.a = a.block().floats();
     forward.atA = (int) a.offset();
     forward.shape(m, n, k);
-    transpose.run(w, n, k, forward);
+    transpose.run(w, forward);
     forward.run();
   }
 
@@ -115,7 +115,7 @@ final class PlainKernels implements Kernels {
     propagate.e = e.block().floats();
     propagate.atE = (int) e.offset();
     propagate.shape(m, n, k);
-    copy.run(w, n, k, propagate);
+    copy.run(w, propagate);
     propagate.run();
   }
 
@@ -129,7 +129,7 @@ final class PlainKernels implements Kernels {
     gradients.dw = dw.block().floats();
     gradients.atDw = (int) dw.offset();
     gradients.shape(m, n, k);
-    copy.run(a, n, k, gradients);
+    copy.run(a, gradients);
     gradients.run();
     columnSums(d.block().floats(), (int) d.offset(), k, m, db.block().floats(), (int) db.offset());
   }
@@ -295,27 +295,44 @@ final class PlainKernels implements Kernels {
     }
   }
 
-  /** Packs the rows of a matrix [k x n]. */
-  private final class Copy extends Workers.Task {
-    private float[] from;
-    private int at;
-    private int n;
-    private int k;
-    private float[][] to;
-    private int depth;
-    private int width;
+  /** Packs B for a product, some of its rows in a chunk. */
+  private abstract class Packing extends Workers.Task {
+    float[] from;
+    int at;
+    int n;
+    int k;
+    float[][] to;
+    int depth;
+    int width;
 
-    void run(Operand<HostBlock> b, int columns, int terms, Multiply product) {
-      from = b.block().floats();
-      at = (int) b.offset();
-      n = columns;
-      k = terms;
+    final void run(Operand<HostBlock> operand, Multiply product) {
+      from = operand.block().floats();
+      at = (int) operand.offset();
+      n = product.n;
+      k = product.k;
       depth = product.depth;
       width = product.width;
-      pack(this, product);
+      to = rows(product);
+      workers.run(this, (long) n * k >= WORTH_PACKING, (k + PACK_ROWS - 1) / PACK_ROWS);
       from = null;
+      to = null;
     }
 
+    private float[][] rows(Multiply product) {
+      int blocks = Math.max(1, product.columnBlocks);
+      float[][] rows = packed.take(Math.max(1, blocks * depth), width);
+      for (int block = 1; block <= blocks; block++) {
+        for (int p = depth - k; p > 0; p--) {
+          Arrays.fill(rows[block * depth - p], 0f);
+        }
+      }
+      product.rows = rows;
+      return rows;
+    }
+  }
+
+  /** Of a matrix [k x n] as it lies. */
+  private final class Copy extends Packing {
     @Override
     void run(int chunk, int worker) {
       int p1 = Math.min(k, (chunk + 1) * PACK_ROWS);
@@ -327,27 +344,8 @@ final class PlainKernels implements Kernels {
     }
   }
 
-  /** Packs the columns of a matrix [n x k]. */
-  private final class Transpose extends Workers.Task {
-    private float[] from;
-    private int at;
-    private int n;
-    private int k;
-    private float[][] to;
-    private int depth;
-    private int width;
-
-    void run(Operand<HostBlock> w, int columns, int terms, Multiply product) {
-      from = w.block().floats();
-      at = (int) w.offset();
-      n = columns;
-      k = terms;
-      depth = product.depth;
-      width = product.width;
-      pack(this, product);
-      from = null;
-    }
-
+  /** Of a matrix [n x k]. */
+  private final class Transpose extends Packing {
     @Override
     void run(int chunk, int worker) {
       int p = chunk * PACK_ROWS;
@@ -362,35 +360,6 @@ final class PlainKernels implements Kernels {
         }
       }
     }
-  }
-
-  private void pack(Copy task, Multiply product) {
-    task.to = rows(product);
-    pack(task, product.n, product.k);
-    task.to = null;
-  }
-
-  private void pack(Transpose task, Multiply product) {
-    task.to = rows(product);
-    pack(task, product.n, product.k);
-    task.to = null;
-  }
-
-  private float[][] rows(Multiply product) {
-    int blocks = Math.max(1, product.columnBlocks);
-    float[][] rows = packed.take(Math.max(1, blocks * product.depth), product.width);
-    for (int block = 1; block <= blocks; block++) {
-      for (int p = product.depth - product.k; p > 0; p--) {
-        Arrays.fill(rows[block * product.depth - p], 0f);
-      }
-    }
-    product.rows = rows;
-    return rows;
-  }
-
-  private void pack(Workers.Task task, int n, int k) {
-    int chunks = (k + PACK_ROWS - 1) / PACK_ROWS;
-    workers.run(task, (long) n * k >= WORTH_PACKING, chunks);
   }
 
   /**

@@ -29,9 +29,7 @@ final class CacheLines {
   private static final int PASSES = 8;
   private static final int REPEATS = 5;
 
-  /**
-   * Of all passes; what the JIT compiler has done takes a tenth of it, other code tells nothing.
-   */
+  /** Of all passes; compiled code takes a tenth of it, other code tells nothing. */
   private static final long MOST_NANOS = 5_000;
 
   /** Calls between measurements, of 25 us each: less than a thousandth of the products' time. */
