@@ -8,8 +8,8 @@ import jdk.incubator.vector.FloatVector;
 
 /**
  * Finds the first element of an array from which on no vector crosses a cache line. One that does
- * takes twice the time to load: with 512 bits, 7 % of a tile and 10 to 15 % of a training step of
- * 784-1024-1024-1 (Sapphire Rapids).
+ * takes twice the time to load: with 512 bits, 7 % of a tile and 8 % of a training step of
+ * 784-1024-1024-1 (Emerald Rapids).
  *
  * <p>Java tells no addresses, and its garbage collector changes them. So the time to load is
  * measured, for each element that may begin a line, and again when the collector has been there.
