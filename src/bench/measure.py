@@ -122,6 +122,7 @@ class Measure:
         stacks = chosen("--stacks", arguments.stacks, {report.short(c.stack) for c in CASES})
         self.cases = [c for c in CASES if report.short(c.stack) in stacks]
         self.log = None
+        self.started = []
         TARGET.mkdir(exist_ok=True)
 
     @staticmethod
@@ -142,30 +143,37 @@ class Measure:
 
     def run(self):
         with open(TARGET / "peers.log", "w") as self.log:
-            failures = self.build()
-            how = self.arguments
-            results = {
-                "date": datetime.date.today().isoformat(),
-                "machine": machine(),
-                "load": os.getloadavg()[0],
-                "warmup": how.warmup,
-                "turn": how.turn,
-                "turns": how.turns,
-                "peaks": [],
-                "products": [],
-                "core_types": [],
-                "steps": [],
-            }
+            try:
+                return self.measure()
+            finally:
+                for process in self.started:  # when interrupted, the stopped ones are still there
+                    process.kill()
+
+    def measure(self):
+        failures = self.build()
+        how = self.arguments
+        results = {
+            "date": datetime.date.today().isoformat(),
+            "machine": machine(),
+            "load": os.getloadavg()[0],
+            "warmup": how.warmup,
+            "turn": how.turn,
+            "turns": how.turns,
+            "peaks": [],
+            "products": [],
+            "core_types": [],
+            "steps": [],
+        }
+        for threads in self.threads():
+            self.products(threads, failures, results)
+        for peer in self.peers:
+            if peer.name not in failures:
+                self.unpack(peer)
+        for case in self.cases:
+            core_type = self.choose_core_type(case, failures, results)
             for threads in self.threads():
-                self.products(threads, failures, results)
-            for peer in self.peers:
-                if peer.name not in failures:
-                    self.unpack(peer)
-            for case in self.cases:
-                core_type = self.choose_core_type(case, failures, results)
-                for threads in self.threads():
-                    self.compare(case, threads, core_type, failures, results)
-            results["peers"] = {p.name: self.size(p) for p in self.peers if p.name not in failures}
+                self.compare(case, threads, core_type, failures, results)
+        results["peers"] = {p.name: self.size(p) for p in self.peers if p.name not in failures}
         return results
 
     def threads(self):
@@ -253,7 +261,8 @@ class Measure:
             times = process.values.get("step_seconds")
             tried[core_type] = case.batch / statistics.median(floats(times)) if times else None
         results["core_types"].append(tried)
-        return max(CORE_TYPES, key=lambda core_type: tried[core_type] or 0)
+        measured = [core_type for core_type in CORE_TYPES if tried[core_type]]
+        return max(measured, key=tried.get, default=None)
 
     def jdks_of(self, peer):
         """This project on every JDK, others on the newest."""
@@ -373,6 +382,7 @@ class Measure:
             self.arguments.limit,
         )
         os.sched_setaffinity(0, self.cores)
+        self.started.append(process)
         process.hear()
         return process
 
@@ -421,7 +431,7 @@ class Process:
         """Listens until it is ready and stops it then, or until it has ended."""
         self.ready = False
         stopped = threading.Event()
-        timer = threading.Timer(self.limit, lambda: (stopped.set(), self.signal(signal.SIGKILL)))
+        timer = threading.Timer(self.limit, lambda: (stopped.set(), self.kill()))
         timer.start()
         for line in self.process.stdout:
             self.log.write(line)
@@ -446,6 +456,10 @@ class Process:
             self.error = self.value("unsupported")
         elif status != 0:
             self.error = f"exit status {status}: {(self.said or ['it said nothing'])[-1]}"
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.signal(signal.SIGKILL)
 
     def signal(self, number):
         os.killpg(self.process.pid, number)  # with the processes that it has started

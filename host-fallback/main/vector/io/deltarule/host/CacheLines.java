@@ -68,7 +68,7 @@ final class CacheLines {
       calls = CALLS; // few vectors cross lines, or there are few vectors
       return;
     }
-    calls = 1;
+    calls = 1; // again at the next, as long as it is not compiled
     int best = 0;
     long least = Long.MAX_VALUE;
     long most = 0;

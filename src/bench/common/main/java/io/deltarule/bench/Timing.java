@@ -11,19 +11,19 @@ final class Timing {
    * Warms up.
    *
    * @param work told how often to run
-   * @param warmUp seconds
+   * @param warmUp seconds; it runs once at least
    * @param seconds for a repeat
    */
   Timing(IntConsumer work, double warmUp, double seconds) {
     this.work = work;
     int chunk = 1;
     double spent = 0;
-    double each = 0; // seconds of a run in the last, longest chunk
-    while (spent < warmUp) {
+    double each; // seconds of a run in the last, longest chunk
+    do {
       each = time(chunk);
       spent += each * chunk;
       chunk = (int) Math.max(1, Math.min(2L * chunk, 2 * seconds / each));
-    }
+    } while (spent < warmUp);
     runs = (int) Math.max(1, seconds / each);
   }
 

@@ -34,12 +34,15 @@ final class FmaPeak {
     double operations = 2.0 * SPECIES.length() * CHAINS * ROUNDS * threads;
     ExecutorService pool = Executors.newFixedThreadPool(threads);
     List<Callable<Float>> work = Collections.nCopies(threads, () -> chains(ROUNDS));
-    for (int i = 0; i < WARM_UP; i++) {
-      seconds(pool, work);
+    try {
+      for (int i = 0; i < WARM_UP; i++) {
+        seconds(pool, work);
+      }
+      Results.print("version", SPECIES.vectorBitSize() + "-bit vectors");
+      Turns.take(() -> Results.print("gflops", operations / seconds(pool, work) * 1e-9));
+    } finally {
+      pool.shutdown();
     }
-    Results.print("version", SPECIES.vectorBitSize() + "-bit vectors");
-    Turns.take(() -> Results.print("gflops", operations / seconds(pool, work) * 1e-9));
-    pool.shutdown();
   }
 
   private static double seconds(ExecutorService pool, List<Callable<Float>> work) {
