@@ -119,8 +119,10 @@ class Measure:
         # This project always, since the others' losses are compared with its.
         names = chosen("--peers", arguments.peers, {p.name for p in PEERS})
         self.peers = [p for p in PEERS if p == PEERS[0] or p.name in names]
-        stacks = chosen("--stacks", arguments.stacks, {report.short(c.stack) for c in CASES})
+        known = {report.short(c.stack) for c in CASES} | {"products"}
+        stacks = chosen("--stacks", arguments.stacks, known)
         self.cases = [c for c in CASES if report.short(c.stack) in stacks]
+        self.multiplies = "products" in stacks
         self.log = None
         self.started = []
         TARGET.mkdir(exist_ok=True)
@@ -135,7 +137,7 @@ class Measure:
             version = re.search(r'^JAVA_VERSION="([^"]*)"', release, re.MULTILINE)[1]
             jdks.setdefault(version, folder)
         if not jdks:
-            sys.exit("ci/peers: no JDK of version 17 or newer found; install one or set JAVA_HOME")
+            fail("no JDK of version 17 or newer found; install one or set JAVA_HOME")
         return dict(sorted(jdks.items(), key=lambda jdk: -int(jdk[0].split(".")[0])))
 
     def newest(self):
@@ -164,8 +166,9 @@ class Measure:
             "core_types": [],
             "steps": [],
         }
-        for threads in self.threads():
-            self.products(threads, failures, results)
+        if self.multiplies:
+            for threads in self.threads():
+                self.products(threads, failures, results)
         for peer in self.peers:
             if peer.name not in failures:
                 self.unpack(peer)
@@ -494,8 +497,13 @@ def chosen(option, names, known):
     asked = {report.short(name) if option == "--stacks" else name for name in names.split(",")}
     if asked - known:
         unknown = ", ".join(sorted(asked - known))
-        sys.exit(f"ci/peers: {option} has {unknown}, which is none of {', '.join(sorted(known))}")
+        fail(f"{option} has {unknown}, which is none of {', '.join(sorted(known))}")
     return asked
+
+
+def fail(text):
+    print(f"ci/peers: {text}", file=sys.stderr)
+    sys.exit(2)
 
 
 def tell(text):
@@ -539,7 +547,7 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(prog="ci/peers", description=__doc__.split("\n\n")[1])
     parser.add_argument("--peers", help="only these: " + ",".join(p.name for p in PEERS))
-    parser.add_argument("--stacks", help="only these, such as 30-64-32-1,28-300x5-1")
+    parser.add_argument("--stacks", help="only these, such as products,28-300x5-1")
     parser.add_argument("--warmup", type=float, help="seconds before it counts; default 8")
     parser.add_argument("--turn", type=float, help="seconds of one; default 0.25")
     parser.add_argument("--turns", type=int, help="of each process; default 9")
