@@ -67,9 +67,11 @@ final class ThinForward extends Workers.Task {
     result = a.block().floats();
     atResult = (int) a.offset();
     int chunks = (lines + ROWS - 1) / ROWS;
-    for (int i = 0; i < rows.length; i++) {
-      // Now, as a worker may have its first chunk of this shape at any later call.
-      rows[i].take(1, wide ? ROWS : ROWS * few);
+    if (f != Activation.IDENTITY) {
+      for (Rows own : rows) {
+        // Now, as a worker may have its first chunk of this shape at any later call.
+        own.take(1, wide ? ROWS : ROWS * few);
+      }
     }
     workers.run(this, (long) lines * few * k >= Kernels.WORTH_SHARING, chunks);
     longer = null;
@@ -89,6 +91,9 @@ final class ThinForward extends Workers.Task {
         dots.run(count, k, longer, atLonger + i * k, shorter, atShorter + j * k, sums[worker]);
         store(sums[worker], i, count, j);
       }
+    }
+    if (f == Activation.IDENTITY) {
+      return;
     }
     float[] row = rows[worker].take(1, wide ? ROWS : ROWS * few)[0];
     if (wide) {
@@ -118,10 +123,8 @@ final class ThinForward extends Workers.Task {
     if (saved != null) {
       System.arraycopy(result, atResult + from, saved, atSaved + from, count);
     }
-    if (f != Activation.IDENTITY) {
-      System.arraycopy(result, atResult + from, row, 0, count);
-      Activations.apply(f, row, count);
-      System.arraycopy(row, 0, result, atResult + from, count);
-    }
+    System.arraycopy(result, atResult + from, row, 0, count);
+    Activations.apply(f, row, count);
+    System.arraycopy(row, 0, result, atResult + from, count);
   }
 }

