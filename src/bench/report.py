@@ -146,8 +146,9 @@ def markdown(results):
     for size in results["peers"].values():
         cells = [f"{size['jars_mib']:.1f}", f"{size['unpacked_mib']:.1f}", str(size["code_lines"])]
         lines.append(f"| {size['title']} | " + " | ".join(cells) + " |")
-    lines += ["", "Set in the environment of the processes:", ""]
-    lines += dict.fromkeys(environment_line(row) for row in results["steps"] if "environment" in row)
+    settings = dict.fromkeys(environment_line(row) for row in results["steps"] if "environment" in row)
+    if settings:
+        lines += ["", "Set in the environment of the processes:", "", *settings]
     return "\n".join(lines) + "\n"
 
 
