@@ -122,7 +122,7 @@ class Measure:
         known = {report.short(c.stack) for c in CASES} | {"products"}
         stacks = chosen("--stacks", arguments.stacks, known)
         self.cases = [c for c in CASES if report.short(c.stack) in stacks]
-        self.multiplies = "products" in stacks
+        self.with_products = "products" in stacks
         self.log = None
         self.started = []
         TARGET.mkdir(exist_ok=True)
@@ -166,7 +166,7 @@ class Measure:
             "core_types": [],
             "steps": [],
         }
-        if self.multiplies:
+        if self.with_products:
             for threads in self.threads():
                 self.products(threads, failures, results)
         for peer in self.peers:
@@ -547,7 +547,7 @@ def machine():
 def main():
     parser = argparse.ArgumentParser(prog="ci/peers", description=__doc__.split("\n\n")[1])
     parser.add_argument("--peers", help="only these: " + ",".join(p.name for p in PEERS))
-    parser.add_argument("--stacks", help="only these, such as products,28-300x5-1")
+    parser.add_argument("--stacks", help="only these; products for the matrix products")
     parser.add_argument("--warmup", type=float, help="seconds before it counts; default 8")
     parser.add_argument("--turn", type=float, help="seconds of one; default 0.25")
     parser.add_argument("--turns", type=int, help="of each process; default 9")
