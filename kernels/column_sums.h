@@ -40,9 +40,17 @@ DEVICE void column_sums_of(int first, int chunk, int chunks, int m, int n, GLOBA
   const int end = chunk_start(chunk + 1, chunks, m);
   float sum = 0.0f;
   if (column < n) {
-    PARTLY_UNROLLED
-    for (int row = chunk_start(chunk, chunks, m) + group_item() / CX; row < end; row += CY) {
-      sum += d[(INDEX)row * n + column];
+    for (int row = chunk_start(chunk, chunks, m) + group_item() / CX; row < end;
+         row += AHEAD * CY) {
+      float part[AHEAD];
+      UNROLL for (int i = 0; i < AHEAD; i++) {
+        part[i] = row + i * CY < end ? d[(INDEX)(row + i * CY) * n + column] : 0.0f;
+      }
+      UNROLL for (int i = 0; i < AHEAD; i++) {
+        if (row + i * CY < end) {
+          sum += part[i];
+        }
+      }
     }
   }
   add_columns(sum, column, n, shared, db);

@@ -20,15 +20,25 @@ KERNEL(CX, CY) void mask_column_sums(int m, int n, int f, const float *RESTRICT 
   const int end = chunk_start(GROUP(1) + 1, GROUPS(1), m);
   float sum = 0.0f;
   if (column < n) {
-    _Pragma("unroll 4")
-    for (int row = chunk_start(GROUP(1), GROUPS(1), m) + ITEM(1); row < end; row += CY) {
-      const INDEX i = (INDEX)row * n + column;
-      const float error = e[atE + i] * derivative(f, saved[atSaved + i]);
-      e[atE + i] = error;
-      if (half) {
-        half[atHalf + i] = rounded(error);
+    for (int row = chunk_start(GROUP(1), GROUPS(1), m) + ITEM(1); row < end; row += AHEAD * CY) {
+      float errors[AHEAD], kept[AHEAD];
+      UNROLL for (int i = 0; i < AHEAD; i++) {
+        const INDEX at = (INDEX)(row + i * CY) * n + column;
+        const int inside = row + i * CY < end;
+        errors[i] = inside ? e[atE + at] : 0.0f;
+        kept[i] = inside ? saved[atSaved + at] : 0.0f;
       }
-      sum += error;
+      UNROLL for (int i = 0; i < AHEAD; i++) {
+        const INDEX at = (INDEX)(row + i * CY) * n + column;
+        if (row + i * CY < end) {
+          const float error = errors[i] * derivative(f, kept[i]);
+          e[atE + at] = error;
+          if (half) {
+            half[atHalf + at] = rounded(error);
+          }
+          sum += error;
+        }
+      }
     }
   }
   add_columns(sum, column, n, shared, db + atDb + (INDEX)GROUP(1) * n);

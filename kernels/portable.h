@@ -11,6 +11,9 @@
  *   INDEX                         64 bits everywhere: matrices are offsets into large buffers
  *   VEC                           VW floats; LOAD and STORE need no alignment
  *   READ, WRITE                   the same in global memory: one access where the address allows it
+ *   AHEAD                         how many loads a loop has on their way: a thread of a GPU waits
+ *                                 for each that it uses before the next has been asked for
+ *   PREFETCH                      whether numbers are fetched a barrier before they are needed
  *
  * There is no double and no atomic on floats. OpenCL may contract a * b + c; CUDA is compiled with
  * -fmad=false, where only MULTIPLY_ADD is contracted: kernels that share a function then give the
@@ -53,6 +56,8 @@
 #define UNROLL _Pragma("unroll")
 #define ROLLED _Pragma("unroll 1")
 #define PARTLY_UNROLLED
+#define AHEAD 1
+#define PREFETCH 0 /* PoCL keeps what lives across a barrier in memory */
 typedef long INDEX;
 
 /*
@@ -87,8 +92,12 @@ typedef PASTE(float, VW) VEC;
 
 #else /* CUDA C++ */
 
-/* At least one group at a time: CUDA 12's assembler spills registers to fit in more of them. */
-#define KERNEL(X, Y) extern "C" __global__ __launch_bounds__((X) * (Y), 1)
+/* The groups that a multiprocessor shall have room for: one, as CUDA 12's assembler spills registers
+   to fit in more of them. */
+#ifndef RESIDENT
+#define RESIDENT 1
+#endif
+#define KERNEL(X, Y) extern "C" __global__ __launch_bounds__((X) * (Y), RESIDENT)
 #define DEVICE static __device__ __forceinline__
 #define GLOBAL
 #define LOCAL __shared__
@@ -103,6 +112,8 @@ typedef PASTE(float, VW) VEC;
 #define UNROLL _Pragma("unroll")
 #define ROLLED _Pragma("unroll 1")
 #define PARTLY_UNROLLED _Pragma("unroll 16")
+#define AHEAD 16
+#define PREFETCH 1
 #define PER_ITEM(n, size) (n)
 typedef long long INDEX; /* long has 32 bits on Windows */
 

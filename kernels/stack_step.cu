@@ -11,11 +11,11 @@
  * Each is cut into the same tiles and groups, by the same functions, as by gather, gemm_forward,
  * output_error_*, gemm_gradient, column_sums, gemm_propagate, update_* and cursor_advance, and all
  * groups of the launch share them out: every buffer has the bits that those kernels leave. A
- * product's bits do not depend on its tile.
+ * product's bits do not depend on its tile, a column's sum on CY alone.
  *
  * The table, in words of 64 bits; an address is a device pointer, of float where nothing is said:
  *
- *    0  L                            13  address of X [m x n(0)]
+ *    0  L, at most LAYERS            13  address of X [m x n(0)]
  *    1  m, at most 512               14  address of Y [m x n(L)]
  *    2  n(0)                         15  address of losses, the element for at = 0
  *    3  p                            16  address of partial [groups of the loss]
@@ -35,7 +35,8 @@
  *
  * Layer l has k = n(l-1), n = n(l), W, dW [n x k], b, db [n], saved, A, D [m x n]. f is its number
  * in activation.h, IDENTITY for layer L. Where Z is not kept, saved is A. W and b lie in theta, dW
- * and db in the gradient.
+ * and db in the gradient, at the same places: from the first element on W(1), b(1), W(2) and so on,
+ * with less than GAP elements of no layer behind each.
  *
  * Launch: cooperative, in groups of GX by GY = WG work-items, without dynamic shared memory. Of the
  * groups there may be any number that is resident at once; worth having are as many as there is
@@ -44,22 +45,33 @@
  *   max over l of  ceil(n/BN) ceil(m/BM)  and
  *                  ceil(k/BN) ceil(n/BM) + ceil(n/CX) + (l > 1 ? ceil(k/BN) ceil(m/BM) : 0)
  *
- * but 1 where m p <= 20,000 (2L + 2): there the barriers of a grid would cost more than they bring.
- *
  * Separate launches are some 4L + 4, with nothing for most of the card to do: 30-64-32-1 with m = 32
  * is 0.4 million multiplications and 16 KB of parameters, 28-300-300-300-300-300-1 with m = 100 is
  * 110 million and 1.5 MB, which stays in the second-level cache. What counts is the way from one
- * phase to the next: 2L + 2 barriers, about a microsecond each over a grid (estimated) and far less
- * in one group. dW, db and D(l-1) need D(l) alone and share a phase.
+ * phase to the next, 2L barriers, and the waiting for memory in each; so a phase has all that can
+ * be computed in it:
+ *
+ *   1           X and Y are gathered for later; forward of layer 1 reads the rows where they lie
+ *   2 ... L     forward of layers 2 ... L
+ *   L + 1       output error, and the update of what is no layer's
+ *   then        for l = L ... 1: dW(l), db(l), D(l-1), which need D(l) alone, and the update of
+ *               layer l + 1, whose W has been read for the last time in the phase before; that of
+ *               layer 1 by the work-items that have computed its gradient
  */
 #include "column_sums.h"
-#include "gather.h"
 #include "gemm.h"
 #include "output_error.h"
 #include "update.h"
 
-#define FIRST_LAYER 25
-#define LAYER_WORDS 11
+#define LAYERS 16
+#define GAP 128
+#define UPDATES 4 /* at least TM */
+
+struct Layer {
+  INDEX n, k, f, keep;
+  const float *w, *b;
+  float *dw, *db, *saved, *a, *d;
+};
 
 /* The table's words. */
 struct Step {
@@ -74,17 +86,8 @@ struct Step {
   const float *schedule;
   unsigned int *barrier;
   INDEX beta1, beta2, epsilon;
+  Layer layer[LAYERS];
 };
-
-struct Layer {
-  INDEX n, k, f, keep;
-  const float *w, *b;
-  float *dw, *db, *saved, *a, *d;
-};
-
-DEVICE const Layer *layer(const INDEX *table, int l) {
-  return (const Layer *)(table + FIRST_LAYER + (l - 1) * LAYER_WORDS);
-}
 
 DEVICE float number(INDEX bits) {
   union {
@@ -118,114 +121,200 @@ DEVICE void grid_barrier(unsigned int *counter) {
   BARRIER();
 }
 
-/* A group's share of  batch = data[rows[at]]  [m x n] */
-DEVICE void gather_share(INDEX m, INDEX n, const Step *s, int at, const float *data,
-                         float *batch) {
-  for (INDEX i = (INDEX)GROUP(0) * WG + group_item(); i < m * n; i += (INDEX)GROUPS(0) * WG) {
-    batch[i] = gathered(i, (int)n, (int)s->length, data, s->rows, at);
+/* The first of a group's elements: the last groups, which may have no tile, come first. */
+DEVICE int first_element(void) {
+  return (GROUPS(0) - 1 - GROUP(0)) * WG + group_item();
+}
+
+/* A group's share of  batch = data[rows]  [m x n] */
+DEVICE void gather_share(int m, int n, const float *data, const int *rows, float *batch) {
+  for (int i = first_element(); i < m * n; i += GROUPS(0) * WG) {
+    const int row = i / n;
+    batch[i] = data[rows[row] * (INDEX)n + (i - row * n)];
   }
 }
 
 /* A group's share of the output error; partial sums of the loss, if there are several. */
-DEVICE void output_error_share(const Step *s, int at, const Layer *last, LOCAL_PTR float *shared) {
-  const int m = (int)s->m;
-  const int n = (int)last->n;
-  const int groups = (int)s->lossGroups;
+DEVICE void output_error_share(const Step &s, int at, const Layer &last, LOCAL_PTR float *shared) {
+  const int m = (int)s.m;
+  const int n = (int)last.n;
+  const int groups = (int)s.lossGroups;
   for (int group = GROUP(0); group < groups; group += GROUPS(0)) {
     float loss;
-    if (s->output == 0) {
-      loss = sigmoid_errors(group, groups, m, n, last->a, s->y, last->d);
-    } else if (s->output == 1) {
-      loss = softmax_errors(group, groups, m, n, last->a, s->y, last->d, shared);
+    if (s.output == 0) {
+      loss = sigmoid_errors(group, groups, m, n, last.a, s.y, last.d);
+    } else if (s.output == 1) {
+      loss = softmax_errors(group, groups, m, n, last.a, s.y, last.d, shared);
     } else {
-      loss = linear_errors(group, groups, m, n, last->a, s->y, last->d);
+      loss = linear_errors(group, groups, m, n, last.a, s.y, last.d);
     }
-    add_loss(group, groups, loss, shared, s->partial, s->losses + at);
+    add_loss(group, groups, loss, shared, s.partial, s.losses + at);
   }
 }
 
-/* A group's share of the update. */
-DEVICE void update_share(const Step *s, int at) {
-  const float *scalars = s->schedule + (INDEX)at * SCALARS;
-  const INDEX p = s->p;
-  const float beta1 = number(s->beta1);
-  const float beta2 = number(s->beta2);
-  const float epsilon = number(s->epsilon);
-  for (INDEX i = (INDEX)GROUP(0) * WG + group_item(); i < p; i += (INDEX)GROUPS(0) * WG) {
-    float step = s->gradient[i];
-    if (s->rule == 1) {
-      step = momentum_step(step, s->state[i], beta1);
-      s->state[i] = step;
-    } else if (s->rule == 2) {
-      float u = s->state[i];
-      float v = s->state[p + i];
-      step = adam_step(step, &u, &v, beta1, beta2, epsilon, scalars);
-      s->state[i] = u;
-      s->state[p + i] = v;
+/*
+ * Updates parameters from i on, stride apart, as far as they lie before end: several at once, as
+ * each waits for its numbers.
+ */
+DEVICE void update_some(const Step &s, INDEX i, INDEX stride, INDEX end, const float *scalars) {
+  float step[UPDATES], theta[UPDATES], u[UPDATES], v[UPDATES];
+  UNROLL for (int c = 0; c < UPDATES; c++) {
+    const INDEX at = i + c * stride;
+    step[c] = theta[c] = u[c] = v[c] = 0.0f;
+    if (at < end) {
+      step[c] = s.gradient[at];
+      theta[c] = s.theta[at];
+      if (s.rule != 0) {
+        u[c] = s.state[at];
+      }
+      if (s.rule == 2) {
+        v[c] = s.state[s.p + at];
+      }
     }
-    s->theta[i] = stepped(s->theta[i], step, scalars);
+  }
+  UNROLL for (int c = 0; c < UPDATES; c++) {
+    const INDEX at = i + c * stride;
+    if (at < end) {
+      if (s.rule == 1) {
+        step[c] = momentum_step(step[c], u[c], number(s.beta1));
+        s.state[at] = step[c];
+      } else if (s.rule == 2) {
+        step[c] = adam_step(step[c], &u[c], &v[c], number(s.beta1), number(s.beta2),
+                            number(s.epsilon), scalars);
+        s.state[at] = u[c];
+        s.state[s.p + at] = v[c];
+      }
+      s.theta[at] = stepped(theta[c], step[c], scalars);
+    }
   }
 }
 
-KERNEL(GX, GY) void stack_step(const INDEX *RESTRICT table) {
+/* A group's share of the update of count parameters, whose gradients lie from g on. */
+DEVICE void update_share(const Step &s, const float *g, INDEX count, const float *scalars) {
+  const INDEX stride = (INDEX)GROUPS(0) * WG;
+  const INDEX first = g - s.gradient;
+  for (INDEX i = first + first_element(); i < first + count; i += UPDATES * stride) {
+    update_some(s, i, stride, first + count, scalars);
+  }
+}
+
+/* The update of the weights whose gradients the work-item has just computed. */
+DEVICE void update_tile(const Step &s, int tileX, int tileY, int m, int n, const float *dw,
+                        const float *scalars) {
+  const int row = tileY * BM + ITEM(1) * TM;
+  const int rows = m - row < TM ? m - row : TM;
+  UNROLL for (int v = 0; v < NV; v++) {
+    const int column = tileX * BN + v * GX + ITEM(0);
+    const INDEX first = dw - s.gradient + column;
+    if (column < n && rows > 0) {
+      update_some(s, first + (INDEX)row * n, n, first + (INDEX)(row + rows) * n, scalars);
+    }
+  }
+}
+
+/*
+ * A group's share of the update of what is no layer's: less than GAP parameters behind each W and
+ * each b. Nothing else in a step touches them.
+ */
+DEVICE void update_gaps(const Step &s, const float *scalars) {
+  const int slots = 2 * (int)s.layers * GAP;
+  for (int i = first_element(); i < slots; i += GROUPS(0) * WG) {
+    const int l = i / (2 * GAP);
+    const Layer &to = s.layer[l];
+    const INDEX w = to.dw - s.gradient + to.n * to.k;
+    const INDEX b = to.db - s.gradient;
+    const INDEX next = l + 1 < s.layers ? s.layer[l + 1].dw - s.gradient : s.p;
+    const int behindW = i % (2 * GAP) < GAP;
+    const INDEX at = (behindW ? w : b + to.n) + i % GAP;
+    if (at < (behindW ? b : next)) {
+      update_some(s, at, 1, at + 1, scalars);
+    }
+  }
+}
+
+/* A group's share of dW, db and the error signal below, which need the layer's own alone. */
+DEVICE void backward_share(const Step &s, int l, const float *scalars, LOCAL_PTR float *shared,
+                           STAGED *tileLeft, STAGED *tileRight) {
+  const Layer &from = s.layer[l];
+  const int m = (int)s.m;
+  const int n = (int)from.n;
+  const int k = (int)from.k;
+  const float *a = l == 0 ? s.x : s.layer[l - 1].a;
+  const int across = parts(k, BN);
+  const int errors = l == 0 ? 0 : across * parts(m, BM);
+  const int gradients = errors + across * parts(n, BM);
+  const int sums = gradients + parts(n, CX);
+  for (int piece = GROUP(0); piece < sums; piece += GROUPS(0)) {
+    if (piece < errors) {
+      const Layer &to = s.layer[l - 1];
+      propagate_tile(piece % across, piece / across, m, k, n, (int)to.f, from.d, from.w, to.saved,
+                     to.d, tileLeft, tileRight);
+    } else if (piece < gradients) {
+      const int tile = piece - errors;
+      gradient_tile(tile % across, tile / across, n, k, m, from.d, a, from.dw, tileLeft,
+                    tileRight);
+      if (l == 0) {
+        update_tile(s, tile % across, tile / across, n, k, from.dw, scalars);
+      }
+    } else {
+      const int first = (piece - gradients) * CX;
+      column_sums_of(first, 0, 1, m, n, from.d, shared, from.db);
+      if (l == 0 && group_item() < CX && first + group_item() < n) {
+        const INDEX at = from.db - s.gradient + first + group_item();
+        update_some(s, at, 1, at + 1, scalars);
+      }
+    }
+  }
+}
+
+KERNEL(GX, GY) void stack_step(const __grid_constant__ Step s) {
   TILE_LEFT(tileLeft);
   TILE_RIGHT(tileRight);
   LOCAL float shared[WG];
-  const Step *s = (const Step *)table;
-  const int layers = (int)s->layers;
-  const int m = (int)s->m;
-  const int at = s->at[0]; /* before the first barrier; it changes after the last */
-  const Layer *last = layer(table, layers);
+  const int layers = (int)s.layers;
+  const int m = (int)s.m;
+  const int at = s.at[0]; /* before the first barrier; it changes after the last */
+  const int *rows = s.rows + (INDEX)at * s.length;
+  const float *scalars = s.schedule + (INDEX)at * SCALARS;
 
-  gather_share(m, s->features, s, at, s->inputs, s->x);
-  gather_share(m, last->n, s, at, s->targets, s->y);
-  grid_barrier(s->barrier);
-
-  for (int l = 1; l <= layers; l++) {
-    const Layer *to = layer(table, l);
-    const float *a = l == 1 ? s->x : layer(table, l - 1)->a;
-    const int n = (int)to->n;
+  for (int l = 0; l < layers; l++) {
+    const Layer &to = s.layer[l];
+    const int n = (int)to.n;
+    const int k = (int)to.k;
     const int across = parts(n, BN);
     for (int tile = GROUP(0); tile < across * parts(m, BM); tile += GROUPS(0)) {
-      forward_tile(tile % across, tile / across, m, n, (int)to->k, (int)to->f, (int)to->keep,
-                   a, to->w, to->b, to->saved, to->a, tileLeft, tileRight);
+      VEC result[TM][NV];
+      multiply_rows(0, 1, tile % across, tile / across, m, n, k, l == 0 ? s.inputs : s.layer[l - 1].a,
+                    l == 0 ? rows : 0, to.w, result, tileLeft, tileRight);
+      end_forward(tile % across, tile / across, m, n, (int)to.f, (int)to.keep, result, to.b,
+                  to.saved, to.a);
     }
-    grid_barrier(s->barrier);
-  }
-
-  output_error_share(s, at, last, shared);
-  grid_barrier(s->barrier);
-  if (s->lossGroups > 1 && GROUP(0) == 0) {
-    add_partial_losses((int)s->lossGroups, s->partial, shared, s->losses + at);
-  }
-
-  for (int l = layers; l >= 1; l--) {
-    const Layer *from = layer(table, l);
-    const Layer *to = layer(table, l == 1 ? 1 : l - 1);
-    const float *a = l == 1 ? s->x : to->a;
-    const int n = (int)from->n;
-    const int k = (int)from->k;
-    const int across = parts(k, BN);
-    const int errors = l == 1 ? 0 : across * parts(m, BM);
-    const int gradients = errors + across * parts(n, BM);
-    const int sums = gradients + parts(n, CX);
-    for (int piece = GROUP(0); piece < sums; piece += GROUPS(0)) {
-      if (piece < errors) {
-        propagate_tile(piece % across, piece / across, m, k, n, (int)to->f, from->d, from->w,
-                       to->saved, to->d, tileLeft, tileRight);
-      } else if (piece < gradients) {
-        const int tile = piece - errors;
-        gradient_tile(tile % across, tile / across, n, k, m, from->d, a, from->dw,
-                      tileLeft, tileRight);
-      } else {
-        column_sums_of((piece - gradients) * CX, 0, 1, m, n, from->d, shared, from->db);
-      }
+    if (l == 0) {
+      gather_share(m, (int)s.features, s.inputs, rows, s.x);
+      gather_share(m, (int)s.layer[layers - 1].n, s.targets, rows, s.y);
     }
-    grid_barrier(s->barrier);
+    grid_barrier(s.barrier);
   }
 
-  update_share(s, at);
+  output_error_share(s, at, s.layer[layers - 1], shared);
+  update_gaps(s, scalars);
+  grid_barrier(s.barrier);
+  if (s.lossGroups > 1 && GROUP(0) == 0) {
+    add_partial_losses((int)s.lossGroups, s.partial, shared, s.losses + at);
+  }
+
+  for (int l = layers - 1; l >= 0; l--) {
+    backward_share(s, l, scalars, shared, tileLeft, tileRight);
+    if (l + 1 < layers) {
+      const Layer &above = s.layer[l + 1];
+      update_share(s, above.dw, above.n * above.k, scalars);
+      update_share(s, above.db, above.n, scalars);
+    }
+    if (l > 0) {
+      grid_barrier(s.barrier);
+    }
+  }
   if (GROUP(0) == 0 && group_item() == 0) {
-    s->at[0] = at + 1;
+    s.at[0] = at + 1;
   }
 }

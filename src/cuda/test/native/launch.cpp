@@ -12,7 +12,6 @@
  */
 #include "launch.h"
 
-#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -114,7 +113,11 @@ class BlockRunner {
   static void entry() { current->runThreads(); }
   static void waitForBlock(emulation::Context *) { current->park(Waiting::BLOCK); }
   static void waitForWarp(emulation::Context *) { current->park(Waiting::WARP); }
-  static void yield(emulation::Context *) { sched_yield(); }
+  /* sched_yield would keep the processor for as long as the kernel thinks fair. */
+  static void yield(emulation::Context *) {
+    const timespec moment = {0, 1000};
+    nanosleep(&moment, nullptr);
+  }
   static void noYield(emulation::Context *) {}
 
   emulation::Context context{};

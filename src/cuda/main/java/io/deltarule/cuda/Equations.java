@@ -95,7 +95,7 @@ final class Equations implements AutoCloseable {
     if (half != null) {
       launcher.address(half).index(0);
     }
-    launcher.blocks(Kernels.blocks(op.batch().size()), 1);
+    launcher.blocks(Kernels.blocksOfVectors(op.batch().size()), 1);
     halves.written(op.batch(), half != null);
   }
 
@@ -131,7 +131,7 @@ final class Equations implements AutoCloseable {
 
   /** How many, which is also the order of the loss's sum; one even for no rows: the loss is 0. */
   static int blocksOfOutputError(Op.OutputError op) {
-    long blocks = Kernels.ceil(op.z().size(), ELEMENTS_OF_THREAD * Kernels.THREADS);
+    long blocks = Kernels.ceil(op.z().size(), ELEMENTS_OF_THREAD * Kernels.THREADS_OF_ERROR);
     return (int) Math.max(1, Math.min(MOST_PARTIALS, blocks));
   }
 

@@ -1,6 +1,6 @@
 package io.deltarule.cuda;
 
-import static jcuda.driver.JCudaDriver.cuMemsetD32;
+import static jcuda.driver.JCudaDriver.cuOccupancyMaxActiveBlocksPerMultiprocessor;
 
 import io.deltarule.engine.Activation;
 import io.deltarule.engine.Output;
@@ -8,6 +8,7 @@ import io.deltarule.engine.UpdateRule;
 import io.deltarule.engine.spi.Operand;
 import io.deltarule.engine.spi.StepCursor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -17,11 +18,22 @@ import java.util.stream.Stream;
  */
 final class FusedStep {
 
+  private static final int COLUMNS = 16; // CX: those that a block adds
+
   /** The kernel adds columns in one chunk: the rows of a batch at most. */
   private static final int MOST_ROWS = 512;
 
-  /** Up to so many multiplications for each barrier one block alone is faster than a grid. */
-  private static final long MULTIPLICATIONS_OF_ONE_BLOCK = 20_000;
+  /** The layers that the kernel's table has room for. */
+  private static final int MOST_LAYERS = 16;
+
+  /** The elements of no layer behind W or b are fewer. */
+  private static final int MOST_GAP = 128;
+
+  private static final int WORDS = 25; // of the table, before the layers
+  private static final int WORDS_OF_LAYER = 11;
+
+  /** What the kernel is compiled for; older cards have less shared memory. */
+  private static final int MOST_BLOCKS_OF_MULTIPROCESSOR = 4;
 
   private final Launcher launcher;
   private final Kernels kernels;
@@ -29,6 +41,7 @@ final class FusedStep {
   private final Timeline timeline;
   private final Transfers transfers;
   private final Device device;
+  private final int residentBlocks;
 
   FusedStep(
       Launcher launcher,
@@ -43,6 +56,17 @@ final class FusedStep {
     this.timeline = timeline;
     this.transfers = transfers;
     this.device = device;
+    residentBlocks = residentBlocks(kernels.stackStep(), device);
+  }
+
+  private static int residentBlocks(Kernel kernel, Device device) {
+    int[] blocks = new int[1];
+    Cuda.check(
+        cuOccupancyMaxActiveBlocksPerMultiprocessor(
+            blocks, kernel.function(), kernel.threadsX() * kernel.threadsY(), 0),
+        "cuOccupancyMaxActiveBlocksPerMultiprocessor",
+        kernel.name());
+    return Math.min(blocks[0], MOST_BLOCKS_OF_MULTIPROCESSOR) * device.multiprocessors();
   }
 
   /** Launches the calls as one kernel, if they are such a step; otherwise nothing. */
@@ -52,13 +76,11 @@ final class FusedStep {
       return false;
     }
     long[] table = table(step, workspace);
-    Address address = workspace.allocate(8L * table.length);
-    transfers.copyNow(address, table);
     Stream.concat(
             ops.stream().flatMap(op -> op.operands().stream().map(Operand::block)),
             Stream.of(step.inputs.rows().block(), step.update.at().block()))
         .forEach(timeline::use);
-    launcher.begin(kernels.stackStep()).address(address).cooperativeBlocks(blocks(step));
+    launcher.cooperative(kernels.stackStep(), table, blocks(step));
     return true;
   }
 
@@ -66,6 +88,7 @@ final class FusedStep {
     int m = step.rows();
     return m > 0
         && m <= MOST_ROWS
+        && step.layers.size() <= MOST_LAYERS
         && step.layers.stream()
             .allMatch(
                 layer ->
@@ -80,25 +103,21 @@ final class FusedStep {
   /** As many blocks as the largest phase has work for, and at most what is resident at once. */
   private int blocks(Step step) {
     int m = step.rows();
-    long barriers = 2L * step.layers.size() + 2;
-    if (m * step.update.theta().size() <= MULTIPLICATIONS_OF_ONE_BLOCK * barriers) {
-      return 1;
-    }
     long most = 1;
     for (int l = 0; l < step.layers.size(); l++) {
       int n = step.layers.get(l).n();
       int k = step.layers.get(l).k();
-      long backward = kernels.narrow().count(n, k) + Kernels.columnBlocks(n);
+      long backward = kernels.narrow().count(n, k) + Kernels.ceil(n, COLUMNS);
       if (l > 0) {
         backward += kernels.narrow().count(m, k);
       }
       most = Math.max(most, Math.max(backward, kernels.narrow().count(m, n)));
     }
-    return (int) Math.min(most, device.multiprocessors());
+    return (int) Math.min(most, residentBlocks);
   }
 
   /** The table that stack_step.cu describes. */
-  private static long[] table(Step step, Workspace workspace) {
+  private long[] table(Step step, Workspace workspace) {
     int losses = Equations.blocksOfOutputError(step.error);
     Op.Update update = step.update;
     UpdateRule rule = update.rule();
@@ -111,9 +130,9 @@ final class FusedStep {
       number = 2;
       constants = new float[] {adam.beta1(), adam.beta2(), adam.epsilon()};
     }
-    Address barrier = workspace.allocate(4);
-    Cuda.check(cuMemsetD32(barrier, 0, 1), "cuMemsetD32");
-    List<Long> words = new ArrayList<>();
+    Address barrier = workspace.allocate(8);
+    transfers.copyNow(barrier, new long[1]);
+    List<Long> words = new ArrayList<>(WORDS + MOST_LAYERS * WORDS_OF_LAYER);
     words.add((long) step.layers.size());
     words.add((long) step.rows());
     words.add((long) step.inputs.batch().columns());
@@ -152,7 +171,8 @@ final class FusedStep {
       words.add(address(layer.forward.a()));
       words.add(address(layer.gradients.d()));
     }
-    return words.stream().mapToLong(Long::longValue).toArray();
+    return Arrays.copyOf(
+        words.stream().mapToLong(Long::longValue).toArray(), WORDS + MOST_LAYERS * WORDS_OF_LAYER);
   }
 
   private static int output(Output output) {
@@ -275,27 +295,35 @@ final class FusedStep {
           return false;
         }
       }
-      return layers.stream().allMatch(this::liesInTheBlocks) && gradientsAreApart();
+      return layersAreTheParameters();
     }
 
-    private boolean liesInTheBlocks(Layer layer) {
-      return layer.forward.w().liesWithin(update.theta())
-          && layer.forward.b().liesWithin(update.theta())
-          && layer.gradients.dw().liesWithin(update.gradient())
-          && layer.gradients.db().liesWithin(update.gradient());
-    }
-
-    private boolean gradientsAreApart() {
-      List<Operand<CudaBlock>> slices =
-          layers.stream()
-              .flatMap(layer -> Stream.of(layer.gradients.dw(), layer.gradients.db()))
-              .toList();
-      for (int i = 0; i < slices.size(); i++) {
-        if (slices.subList(i + 1, slices.size()).stream().anyMatch(slices.get(i)::overlaps)) {
+    /** Whether the parameters are W and b of one layer after the other, but for short gaps. */
+    private boolean layersAreTheParameters() {
+      long end = 0; // of the parameters so far
+      for (Layer layer : layers) {
+        long w = place(layer.forward.w(), layer.gradients.dw());
+        long b = place(layer.forward.b(), layer.gradients.db());
+        long endOfW = w + layer.forward.w().size();
+        if (end == 0 && w != 0 || !isShort(w - end) || !isShort(b - endOfW)) {
           return false;
         }
+        end = b + layer.forward.b().size();
       }
-      return true;
+      return isShort(update.theta().size() - end);
+    }
+
+    private static boolean isShort(long gap) {
+      return gap >= 0 && gap < MOST_GAP;
+    }
+
+    /** Where a parameter lies among all; -1 if its gradient lies elsewhere. */
+    private long place(Operand<CudaBlock> parameter, Operand<CudaBlock> gradient) {
+      long place = parameter.offset() - update.theta().offset();
+      boolean alike = gradient.offset() - update.gradient().offset() == place;
+      return alike && parameter.liesWithin(update.theta()) && gradient.liesWithin(update.gradient())
+          ? place
+          : -1;
     }
   }
 }

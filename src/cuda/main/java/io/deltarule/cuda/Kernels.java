@@ -19,8 +19,11 @@ import jcuda.driver.CUmodule;
  */
 final class Kernels implements AutoCloseable {
 
-  /** WG: the threads of a block in all kernels but the products. */
-  static final int THREADS = 256;
+  /** WG: the threads of a block in all kernels but the products and the output errors. */
+  private static final int THREADS = 256;
+
+  /** WG of the output errors, as in stack_step: the order of the loss's sum. */
+  static final int THREADS_OF_ERROR = 128;
 
   private static final int VECTOR = 4; // VW: the neighbours that one thread takes
   private static final int COLUMNS = 32; // CX and BX: the width of a block that works on rows
@@ -76,18 +79,17 @@ final class Kernels implements AutoCloseable {
     this.device = device;
     try {
       wide = tile("gemm_wide", 16, 16, 128, 128);
-      narrow = tile("gemm_narrow", 32, 8, 16, 32);
+      narrow = tile("gemm_narrow", 32, 4, 8, 32);
       CUmodule elements = load("bias_activation");
-      biasActivation = kernel(elements, "bias_activation", COLUMNS, THREADS / COLUMNS);
+      biasActivation = rows(elements, "bias_activation");
       mask = kernel(elements, "mask", THREADS, 1);
-      maskColumnSums =
-          kernel(load("mask_column_sums"), "mask_column_sums", COLUMNS, THREADS / COLUMNS);
-      columnSums = kernel(load("column_sums"), "column_sums", COLUMNS, THREADS / COLUMNS);
+      maskColumnSums = rows(load("mask_column_sums"), "mask_column_sums");
+      columnSums = rows(load("column_sums"), "column_sums");
       CUmodule errors = load("output_error");
-      outputErrorSigmoid = kernel(errors, "output_error_sigmoid", THREADS, 1);
-      outputErrorSoftmax = kernel(errors, "output_error_softmax", THREADS, 1);
-      outputErrorLinear = kernel(errors, "output_error_linear", THREADS, 1);
-      sumLosses = kernel(errors, "sum_losses", THREADS, 1);
+      outputErrorSigmoid = kernel(errors, "output_error_sigmoid", THREADS_OF_ERROR, 1);
+      outputErrorSoftmax = kernel(errors, "output_error_softmax", THREADS_OF_ERROR, 1);
+      outputErrorLinear = kernel(errors, "output_error_linear", THREADS_OF_ERROR, 1);
+      sumLosses = kernel(errors, "sum_losses", THREADS_OF_ERROR, 1);
       CUmodule updates = load("update");
       updateSgd = kernel(updates, "update_sgd", THREADS, 1);
       updateMomentum = kernel(updates, "update_momentum", THREADS, 1);
@@ -97,7 +99,7 @@ final class Kernels implements AutoCloseable {
       gatherBf16 = kernel(halves, "gather_bf16", THREADS, 1);
       roundBf16 = kernel(halves, "round_bf16", THREADS, 1);
       cursorAdvance = kernel(load("cursor"), "cursor_advance", 1, 1);
-      stackStep = kernel(load("stack_step"), "stack_step", 32, 8);
+      stackStep = kernel(load("stack_step"), "stack_step", 32, 4);
     } catch (RuntimeException e) {
       close();
       throw e;
@@ -109,6 +111,10 @@ final class Kernels implements AutoCloseable {
     Cuda.check(cuModuleLoadData(module, ptx(name)), "cuModuleLoadData", name + ".ptx");
     modules.add(module);
     return module;
+  }
+
+  private Kernel rows(CUmodule module, String name) {
+    return kernel(module, name, COLUMNS, THREADS / COLUMNS);
   }
 
   /** The PTX as the driver takes it: a text that ends with 0. */
@@ -217,11 +223,6 @@ final class Kernels implements AutoCloseable {
 
   // The launch rules.
 
-  /** One thread for each element. */
-  static long blocks(long elements) {
-    return ceil(elements, THREADS);
-  }
-
   /** One thread for as many neighbours as a vector has. */
   static long blocksOfVectors(long elements) {
     return ceil(elements, THREADS * VECTOR);
@@ -234,11 +235,7 @@ final class Kernels implements AutoCloseable {
 
   /** Columns side by side, and the chunks that they are added in. */
   static void blocksOfColumns(Launcher launcher, int n, int chunks) {
-    launcher.blocks(columnBlocks(n), chunks);
-  }
-
-  static long columnBlocks(int n) {
-    return ceil(n, COLUMNS);
+    launcher.blocks(ceil(n, COLUMNS), chunks);
   }
 
   /** In how many chunks a column is added: of its length alone, as that is the order of the sum. */

@@ -94,8 +94,16 @@ final class Launcher {
     check(status, "cuLaunchKernel", x, y);
   }
 
-  /** Ends a launch of blocks that wait for each other, so that all must run at the same time. */
-  void cooperativeBlocks(int x) {
+  /**
+   * Launches blocks that wait for each other, so that all must run at the same time.
+   *
+   * @param table the kernel's one argument, in the driver's copy of it
+   */
+  void cooperative(Kernel kernel, long[] table, int x) {
+    begin(kernel);
+    ByteBuffer bytes =
+        ByteBuffer.allocateDirect(Long.BYTES * table.length).order(ByteOrder.nativeOrder());
+    bytes.asLongBuffer().put(table);
     int status =
         cuLaunchCooperativeKernel(
             kernel.function(),
@@ -107,7 +115,7 @@ final class Launcher {
             1,
             0,
             stream,
-            lists[arguments]);
+            Pointer.to(Pointer.to(bytes)));
     check(status, "cuLaunchCooperativeKernel", x, 1);
   }
 

@@ -17,14 +17,16 @@ final class Products {
   private final Rule rule;
 
   /**
-   * Which products are small. Those of one step of a stack of small ones are a matter of launches,
-   * not of arithmetic.
+   * Which products are small: in a step of small ones the time goes to launches and to waiting, not
+   * to arithmetic. Measured on an H200: up to the default such a step is as fast as one on cuBLAS
+   * (784-256-256-10, batch 100: 61 us, 76 in fp32, 64 in tf32) or faster (30-64-32-1, batch 32: 20,
+   * 45 and 48 us); far above, slower (784-1024-1024-1, batch 64: 136, 82 and 63 us).
    *
    * @param multiplications at most
    * @param depth the length of the sums at most
    */
   record Rule(long multiplications, int depth) {
-    static final Rule DEFAULT = new Rule(1 << 24, 512);
+    static final Rule DEFAULT = new Rule(25_000_000, 1024);
 
     boolean small(long m, long n, long k) {
       return m * n * k <= multiplications && k <= depth;

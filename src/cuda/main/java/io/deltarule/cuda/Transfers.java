@@ -121,7 +121,7 @@ final class Transfers implements AutoCloseable {
 
   /**
    * Copies at once, even while launches are captured: from pinned memory, a copy that waits has
-   * arrived when it returns, and with it what was queued on the default stream before.
+   * arrived when it returns.
    */
   void copyNow(Address to, long[] words) {
     Slot slot = slots[next];

@@ -54,10 +54,6 @@ final class KernelRunner implements AutoCloseable {
     JCudaDriver.cuMemcpyHtoD(block, Pointer.to(values), 4L * values.length);
   }
 
-  void write(long element, long[] values) {
-    JCudaDriver.cuMemcpyHtoD(from(element), Pointer.to(values), 8L * values.length);
-  }
-
   float[] read() {
     float[] values = new float[size];
     JCudaDriver.cuMemcpyDtoH(Pointer.to(values), block, 4L * size);
@@ -78,7 +74,9 @@ final class KernelRunner implements AutoCloseable {
     }
   }
 
-  /** Launches a kernel in groups of x by y, with int, long, float and CUdeviceptr arguments. */
+  /**
+   * Launches a kernel in groups of x by y, with int, long, long[], float, CUdeviceptr arguments.
+   */
   void launch(CUfunction kernel, int groupsX, int groupsY, int x, int y, Object... arguments) {
     JCudaDriver.cuLaunchKernel(
         kernel, groupsX, groupsY, 1, x, y, 1, 0, null, parameters(arguments), null);
@@ -97,6 +95,8 @@ final class KernelRunner implements AutoCloseable {
         pointers[i] = Pointer.to(new int[] {number});
       } else if (arguments[i] instanceof Long number) {
         pointers[i] = Pointer.to(new long[] {number});
+      } else if (arguments[i] instanceof long[] words) {
+        pointers[i] = Pointer.to(words);
       } else if (arguments[i] instanceof Float number) {
         pointers[i] = Pointer.to(new float[] {number});
       } else {

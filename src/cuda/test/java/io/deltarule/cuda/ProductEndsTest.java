@@ -193,7 +193,7 @@ class ProductEndsTest {
   private static void product(KernelRunner runner, String name, Object... arguments) {
     int m = (Integer) arguments[0];
     int n = (Integer) arguments[1];
-    runner.launch(runner.kernel("gemm_narrow", name), ceil(n, 32), ceil(m, 16), 32, 8, arguments);
+    runner.launch(runner.kernel("gemm_narrow", name), ceil(n, 32), ceil(m, 8), 32, 4, arguments);
   }
 
   /** The product alone, as a gradient of the transposed left factor. */

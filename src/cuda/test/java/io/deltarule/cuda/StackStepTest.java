@@ -23,10 +23,21 @@ import org.junit.jupiter.params.provider.MethodSource;
 class StackStepTest {
   private static final int SAMPLES = 7;
   private static final int STEPS = 3;
+  private static final int MOST_LAYERS = 16;
+  private static final int ERROR_GROUP = 128; // work-items of an output error
 
-  /** A stack, a batch of m rows, and the number of groups. */
+  /**
+   * A stack, a batch of m rows, the number of groups, and that of the parameters of no layer behind
+   * each W and b.
+   */
   record Stack(
-      int m, List<Integer> widths, Activation f, Output output, UpdateRule rule, int groups) {}
+      int m,
+      List<Integer> widths,
+      Activation f,
+      Output output,
+      UpdateRule rule,
+      int groups,
+      int gap) {}
 
   static Stream<Stack> stacks() {
     List<Stack> stacks = new ArrayList<>();
@@ -34,15 +45,16 @@ class StackStepTest {
     UpdateRule momentum = new UpdateRule.Momentum(0.9f);
     UpdateRule adam = new UpdateRule.Adam(0.9f, 0.999f, 1e-8f);
     for (Activation f : Activation.values()) {
-      stacks.add(new Stack(17, List.of(33, 31, 65, 2), f, Output.SIGMOID, adam, 3));
+      stacks.add(new Stack(17, List.of(33, 31, 65, 2), f, Output.SIGMOID, adam, 3, 5));
     }
     for (Output output : Output.values()) {
-      stacks.add(new Stack(32, List.of(30, 64, 32, 1), Activation.RELU, output, sgd, 1));
-      stacks.add(new Stack(300, List.of(3, 5, 9), Activation.TANH, output, momentum, 2));
+      stacks.add(new Stack(32, List.of(30, 64, 32, 1), Activation.RELU, output, sgd, 1, 0));
+      stacks.add(new Stack(300, List.of(3, 5, 9), Activation.TANH, output, momentum, 2, 1));
     }
-    stacks.add(new Stack(1, List.of(1, 1), Activation.RELU, Output.LINEAR, adam, 2));
-    stacks.add(new Stack(5, List.of(129, 7), Activation.RELU, Output.SOFTMAX, momentum, 4));
-    stacks.add(new Stack(100, List.of(28, 96, 96, 1), Activation.GELU, Output.SIGMOID, adam, 5));
+    stacks.add(new Stack(1, List.of(1, 1), Activation.RELU, Output.LINEAR, adam, 2, 127));
+    stacks.add(new Stack(5, List.of(129, 7), Activation.RELU, Output.SOFTMAX, momentum, 4, 0));
+    stacks.add(
+        new Stack(100, List.of(28, 96, 96, 1), Activation.GELU, Output.SIGMOID, adam, 5, 127));
     return stacks.stream();
   }
 
@@ -62,13 +74,12 @@ class StackStepTest {
 
       long address = runner.address();
       runner.write(initial);
-      runner.write(memory.table, memory.words(address));
       CUfunction kernel = runner.kernel("stack_step", "stack_step");
       for (int step = 0; step < STEPS; step++) {
-        runner.launchCooperative(kernel, stack.groups(), 32, 8, runner.from(memory.table));
+        runner.launchCooperative(kernel, stack.groups(), 32, 4, memory.words(address));
       }
       float[] actual = runner.read();
-      for (int i = 0; i < memory.table; i++) {
+      for (int i = 0; i < memory.barrier; i++) {
         int at = i;
         assertEquals(
             Float.floatToRawIntBits(expected[i]),
@@ -102,7 +113,6 @@ class StackStepTest {
     private final int state;
     private final int schedule;
     private final int barrier;
-    private final int table;
     private final int size;
     private final List<String> names = new ArrayList<>();
     private final List<Integer> starts = new ArrayList<>();
@@ -128,8 +138,8 @@ class StackStepTest {
       int parameters = 0;
       for (int l = 1; l <= layers; l++) {
         w[l] = parameters;
-        b[l] = w[l] + n(l) * n(l - 1);
-        parameters = b[l] + n(l);
+        b[l] = w[l] + n(l) * n(l - 1) + stack.gap();
+        parameters = b[l] + n(l) + stack.gap();
         a[l] = take("A" + l, m * n(l));
         saved[l] = f(l).savesInput() ? take("Z" + l, m * n(l)) : a[l];
         d[l] = take("D" + l, m * n(l));
@@ -140,8 +150,6 @@ class StackStepTest {
       state = take("state", 2 * p);
       schedule = take("schedule", 4 * STEPS);
       barrier = take("barrier", 1);
-      used += used % 2; // words are aligned
-      table = take("table", 2 * (25 + 11 * layers));
       size = used;
     }
 
@@ -165,7 +173,7 @@ class StackStepTest {
     }
 
     int lossGroups() {
-      return ceil(m * n(layers), 8 * 256);
+      return ceil(m * n(layers), 8 * ERROR_GROUP);
     }
 
     /** An element, for messages. */
@@ -191,6 +199,7 @@ class StackStepTest {
       }
       for (int i = 0; i < p; i++) {
         values[theta + i] = (float) random.nextGaussian() * 0.3f;
+        values[gradient + i] = (float) random.nextGaussian(); // stays where no layer is
       }
       for (int step = 0; step < STEPS; step++) {
         values[schedule + 4 * step] = 0.01f;
@@ -203,7 +212,7 @@ class StackStepTest {
 
     /** The table of kernels/stack_step.cu. */
     long[] words(long address) {
-      long[] words = new long[25 + 11 * layers];
+      long[] words = new long[25 + 11 * MOST_LAYERS];
       UpdateRule rule = stack.rule();
       float[] scalars =
           rule instanceof UpdateRule.Adam adam
@@ -323,7 +332,7 @@ class StackStepTest {
     private void gather(int data, int n, int batch) {
       runner.launch(
           runner.kernel("gather", "gather"),
-          ceil(memory.m * n, WG),
+          ceil(memory.m * n, WG * 4),
           1,
           WG,
           1,
@@ -350,7 +359,7 @@ class StackStepTest {
               "output_error", "output_error_" + stack.output().name().toLowerCase(Locale.ROOT)),
           groups,
           1,
-          WG,
+          ERROR_GROUP,
           1,
           memory.m,
           memory.n(memory.layers),
@@ -369,7 +378,7 @@ class StackStepTest {
             runner.kernel("output_error", "sum_losses"),
             1,
             1,
-            WG,
+            ERROR_GROUP,
             1,
             groups,
             runner.from(memory.partial),
