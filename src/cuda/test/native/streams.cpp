@@ -253,6 +253,9 @@ int launch(ExecutableGraph *graph, Stream *stream) {
       made[i] = operation;
       placed[i] = true;
       all.push_back(operation);
+      if (schedule == Schedule::OTHERS_FIRST) {
+        break; /* the newest that is ready: what an older one waits for may have to wait longer */
+      }
     }
   }
   graph->last = append(stream, all, nothing);

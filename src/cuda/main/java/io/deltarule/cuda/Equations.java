@@ -12,7 +12,7 @@ final class Equations implements AutoCloseable {
   static final int MOST_PARTIALS = 256;
 
   /** An output error takes another block for so many times the threads of one. */
-  private static final int ELEMENTS_OF_THREAD = 8;
+  private static final int ELEMENTS_OF_THREAD = 2;
 
   private final Launcher launcher;
   private final Kernels kernels;

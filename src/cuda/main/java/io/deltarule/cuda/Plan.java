@@ -6,17 +6,20 @@ import java.util.stream.Stream;
 
 /**
  * How recorded calls are launched: a narrow stack's whole step as one kernel; otherwise one by one,
- * but the bias gradient of a layer with the mask of its error signal, in one pass over it.
+ * but the bias gradient of a layer with the mask of its error signal, in one pass over it, and its
+ * weight gradient on a branch as soon as its factors are there.
  */
 final class Plan {
   private final Equations equations;
   private final Products products;
   private final FusedStep fusedStep;
+  private final Branch branch;
 
-  Plan(Equations equations, Products products, FusedStep fusedStep) {
+  Plan(Equations equations, Products products, FusedStep fusedStep, Branch branch) {
     this.equations = equations;
     this.products = products;
     this.fusedStep = fusedStep;
+    this.branch = branch;
   }
 
   void launch(List<Op> ops, Workspace workspace) {
@@ -24,17 +27,43 @@ final class Plan {
       return;
     }
     products.announceFactors(ops, workspace.halves());
+    try {
+      launchSingly(ops, workspace);
+      branch.join();
+    } finally {
+      branch.abandon();
+    }
+  }
+
+  private void launchSingly(List<Op> ops, Workspace workspace) {
     boolean[] summed = new boolean[ops.size()]; // gradients whose bias gradient is there already
+    boolean[] branched = new boolean[ops.size()]; // and those whose weight gradient is
     for (int i = 0; i < ops.size(); i++) {
+      branch.joinBefore(ops.get(i));
       int sums = ops.get(i) instanceof Op.Propagate propagate ? sumsOf(propagate, ops, i) : -1;
       if (sums >= 0) {
         summed[sums] = true;
         products.propagate(
             (Op.Propagate) ops.get(i), ((Op.Gradients) ops.get(sums)).db(), workspace);
-      } else if (summed[i]) {
-        products.weightGradient((Op.Gradients) ops.get(i), workspace);
+      } else if (ops.get(i) instanceof Op.Gradients gradients) {
+        if (!branched[i]) {
+          products.weightGradient(gradients, workspace);
+        }
+        if (!summed[i]) {
+          products.biasGradient(gradients.d(), gradients.db(), workspace);
+        }
       } else {
         equations.launch(ops.get(i), workspace);
+      }
+      for (int j = i + 2; j < ops.size(); j++) {
+        if (ops.get(j) instanceof Op.Gradients gradients
+            && !branched[j]
+            && branch.suits(gradients)
+            && ops.subList(i + 1, j).stream().noneMatch(op -> Branch.collide(op, gradients))) {
+          branched[j] = true;
+          products.prepareFactors(gradients, workspace);
+          branch.weightGradient(gradients, workspace);
+        }
       }
     }
   }

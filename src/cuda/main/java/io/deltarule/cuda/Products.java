@@ -220,6 +220,14 @@ final class Products {
     halves.written(op.dw(), false);
   }
 
+  /** Makes the copies that a weight gradient's product takes, so that it can follow elsewhere. */
+  void prepareFactors(Op.Gradients op, Workspace workspace) {
+    if (!own(op.dw().rows(), op.dw().columns(), op.d().rows())) {
+      factor(op.d(), workspace.halves());
+      factor(op.a(), workspace.halves());
+    }
+  }
+
   /** A factor as cuBLAS takes it in the engine's precision. */
   private Address factor(Operand<CudaBlock> matrix, Halves halves) {
     timeline.use(matrix.block());

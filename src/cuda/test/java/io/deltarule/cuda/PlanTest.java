@@ -1,5 +1,6 @@
 package io.deltarule.cuda;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.deltarule.engine.Activation;
@@ -15,13 +16,19 @@ import io.deltarule.network.Network;
 import io.deltarule.network.Parameters;
 import io.deltarule.training.Stack;
 import java.util.List;
+import java.util.Random;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** What a recorded training step launches. */
 @ExtendWith(FakeCard.class)
 class PlanTest {
   private static final int BATCH = 9;
+  private static final int STEPS = 4;
 
   @Test
   void aStepOfSmallLayersIsOneLaunch() {
@@ -34,37 +41,41 @@ class PlanTest {
     assertEquals(List.of(0, 11), launches(FakeCard.NONE_SMALL));
   }
 
+  static Stream<Arguments> recordings() {
+    return Stream.of(Products.Rule.DEFAULT, FakeCard.NONE_SMALL)
+        .flatMap(
+            rule ->
+                Stream.of(Precision.FP32, Precision.BF16)
+                    .flatMap(
+                        precision ->
+                            Stream.of(FakeDriver.Schedule.values())
+                                .map(schedule -> Arguments.of(rule, precision, schedule))));
+  }
+
+  /** Whatever runs first of what may run at the same time. */
+  @ParameterizedTest
+  @MethodSource("recordings")
+  void aRecordedStepHasTheBitsOfItsCalls(
+      Products.Rule rule, Precision precision, FakeDriver.Schedule schedule) {
+    FakeDriver.schedule(schedule);
+    try (Engine engine = FakeCard.open(precision, true, rule);
+        Step step = new Step(engine, new UpdateRule.Momentum(0.9f))) {
+      float[] called = step.parametersAfter(step::call);
+      try (Recording recording = engine.record(step::call)) {
+        assertArrayEquals(called, step.parametersAfter(recording::run));
+      }
+    } finally {
+      FakeDriver.schedule(FakeDriver.Schedule.values()[0]);
+    }
+  }
+
   /** The cooperative and the other launches of a step as the trainer records it. */
   private static List<Integer> launches(Products.Rule rule) {
-    // The widths are no multiples of the alignment: there are gaps among the parameters.
-    Network network = new Network(3, List.of(5, 4), Activation.RELU, 1, Output.SIGMOID);
-    UpdateRule update = new UpdateRule.Sgd();
     try (Engine engine = FakeCard.open(Precision.FP32, true, rule);
-        Stack stack = new Stack(engine, network);
-        Matrix features = engine.allocate("features", BATCH, 3);
-        Matrix targets = engine.allocate("targets", BATCH, 1);
-        Indices rows = engine.allocateIndices("rows", 1, BATCH, BATCH);
-        Matrix x = engine.allocate("x", BATCH, 3);
-        Matrix y = engine.allocate("y", BATCH, 1);
-        Matrix losses = engine.allocate("losses", 1, 1);
-        Matrix schedule = engine.allocate("schedule", 1, UpdateRule.SCALARS);
-        Matrix state = engine.allocate("state", 0, stack.theta().columns());
-        Cursor cursor = engine.allocateCursor("step")) {
-      stack.write(Parameters.initialise(network, 1));
-      Stack.Pass pass = stack.pass(BATCH).forTraining();
+        Step step = new Step(engine, new UpdateRule.Sgd())) {
       int cooperative = count("cuLaunchCooperativeKernel");
       int single = count("cuLaunchKernel");
-      Recording step =
-          engine.record(
-              () -> {
-                engine.gather(features, rows, cursor, x);
-                engine.gather(targets, rows, cursor, y);
-                pass.forward(x);
-                pass.backward(x, y, losses, cursor);
-                engine.update(update, stack.theta(), stack.gradient(), state, schedule, cursor);
-                engine.advance(cursor);
-              });
-      step.close();
+      engine.record(step::call).close();
       return List.of(
           count("cuLaunchCooperativeKernel") - cooperative, count("cuLaunchKernel") - single);
     }
@@ -72,5 +83,94 @@ class PlanTest {
 
   private static int count(String call) {
     return FakeDriver.callCounts().getOrDefault(call, 0);
+  }
+
+  /** A training step of 3-5-4-1. The widths leave gaps among the parameters. */
+  private static final class Step implements AutoCloseable {
+    private final Network network =
+        new Network(3, List.of(5, 4), Activation.RELU, 1, Output.SIGMOID);
+    private final Engine engine;
+    private final UpdateRule rule;
+    private final Stack stack;
+    private final Matrix features;
+    private final Matrix targets;
+    private final Indices rows;
+    private final Matrix x;
+    private final Matrix y;
+    private final Matrix losses;
+    private final Matrix schedule;
+    private final Matrix state;
+    private final Cursor cursor;
+    private final Stack.Pass pass;
+
+    Step(Engine engine, UpdateRule rule) {
+      this.engine = engine;
+      this.rule = rule;
+      stack = new Stack(engine, network);
+      features = engine.allocate("features", BATCH, 3);
+      targets = engine.allocate("targets", BATCH, 1);
+      rows = engine.allocateIndices("rows", STEPS, BATCH, BATCH);
+      x = engine.allocate("x", BATCH, 3);
+      y = engine.allocate("y", BATCH, 1);
+      losses = engine.allocate("losses", STEPS, 1);
+      schedule = engine.allocate("schedule", STEPS, UpdateRule.SCALARS);
+      state = engine.allocate("state", rule.stateRows(), stack.theta().columns());
+      cursor = engine.allocateCursor("step");
+      pass = stack.pass(BATCH).forTraining();
+      Random random = new Random(1);
+      engine.write(features, normal(random, 3 * BATCH));
+      engine.write(targets, normal(random, BATCH));
+      engine.write(rows, random.ints((long) STEPS * BATCH, 0, BATCH).toArray());
+      float[] scalars = new float[STEPS * UpdateRule.SCALARS];
+      for (int step = 0; step < STEPS; step++) {
+        float[] row = rule.scalars(step + 1, 0.1, 0.01);
+        System.arraycopy(row, 0, scalars, step * row.length, row.length);
+      }
+      engine.write(schedule, scalars);
+    }
+
+    private static float[] normal(Random random, int size) {
+      float[] values = new float[size];
+      for (int i = 0; i < size; i++) {
+        values[i] = (float) random.nextGaussian();
+      }
+      return values;
+    }
+
+    void call() {
+      engine.gather(features, rows, cursor, x);
+      engine.gather(targets, rows, cursor, y);
+      pass.forward(x);
+      pass.backward(x, y, losses, cursor);
+      engine.update(rule, stack.theta(), stack.gradient(), state, schedule, cursor);
+      engine.advance(cursor);
+    }
+
+    /** Theta after some steps from the same start. */
+    float[] parametersAfter(Runnable step) {
+      stack.write(Parameters.initialise(network, 1));
+      engine.write(state, new float[state.rows() * state.columns()]);
+      engine.set(cursor, 0);
+      for (int i = 0; i < STEPS; i++) {
+        step.run();
+      }
+      float[] theta = new float[stack.theta().columns()];
+      engine.read(stack.theta(), theta);
+      return theta;
+    }
+
+    @Override
+    public void close() {
+      List.of(cursor, state, schedule, losses, y, x, rows, targets, features, stack)
+          .forEach(Step::close);
+    }
+
+    private static void close(AutoCloseable resource) {
+      try {
+        resource.close();
+      } catch (Exception e) {
+        throw new AssertionError(e);
+      }
+    }
   }
 }

@@ -173,7 +173,7 @@ class StackStepTest {
     }
 
     int lossGroups() {
-      return ceil(m * n(layers), 8 * ERROR_GROUP);
+      return ceil(m * n(layers), 2 * ERROR_GROUP);
     }
 
     /** An element, for messages. */
