@@ -59,13 +59,20 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
       releases.add(transfers::close);
       Kernels kernels = new Kernels(device);
       releases.add(kernels::close);
-      Products products = products(kernels, stream, blas, rule);
       Launcher launcher = new Launcher(stream, timeline);
+      Cublas cublas = null;
+      if (blas) {
+        cublas = new Cublas(stream, Cublas.workspaceBytes(device.capability() / 10));
+        releases.add(cublas::close);
+      }
+      Products products = new Products(launcher, kernels, timeline, cublas, precision, rule);
       equations = new Equations(launcher, kernels, products, memory, stream, timeline);
       releases.add(equations::close);
       CUstream side = Context.stream();
       releases.add(() -> Context.release(side));
-      Branch branch = new Branch(stream, side, products(kernels, side, blas, rule));
+      Products small =
+          new Products(new Launcher(side, timeline), kernels, timeline, null, precision, rule);
+      Branch branch = new Branch(stream, side, small);
       releases.add(branch::close);
       plan =
           new Plan(
@@ -79,16 +86,6 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
       releaseAll();
       throw e;
     }
-  }
-
-  /** The products on a stream, with a cuBLAS of their own. */
-  private Products products(Kernels kernels, CUstream on, boolean blas, Products.Rule rule) {
-    Cublas cublas = null;
-    if (blas) {
-      cublas = new Cublas(on, Cublas.workspaceBytes(device.capability() / 10));
-      releases.add(cublas::close);
-    }
-    return new Products(new Launcher(on, timeline), kernels, timeline, cublas, precision, rule);
   }
 
   @Override

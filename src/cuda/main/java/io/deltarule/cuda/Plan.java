@@ -6,8 +6,8 @@ import java.util.stream.Stream;
 
 /**
  * How recorded calls are launched: a narrow stack's whole step as one kernel; otherwise one by one,
- * but the bias gradient of a layer with the mask of its error signal, in one pass over it, and its
- * weight gradient on a branch as soon as its factors are there.
+ * but the bias gradient of a layer with the mask of its error signal, in one pass over it, and a
+ * small weight gradient on a branch as soon as its factors are there.
  */
 final class Plan {
   private final Equations equations;
@@ -61,7 +61,6 @@ final class Plan {
             && branch.suits(gradients)
             && ops.subList(i + 1, j).stream().noneMatch(op -> Branch.collide(op, gradients))) {
           branched[j] = true;
-          products.prepareFactors(gradients, workspace);
           branch.weightGradient(gradients, workspace);
         }
       }

@@ -17,16 +17,16 @@ final class Products {
   private final Rule rule;
 
   /**
-   * Which products are small: in a step of small ones the time goes to launches and to waiting, not
-   * to arithmetic. Measured on an H200: up to the default such a step is as fast as one on cuBLAS
-   * (784-256-256-10, batch 100: 61 us, 76 in fp32, 64 in tf32) or faster (30-64-32-1, batch 32: 20,
-   * 45 and 48 us); far above, slower (784-1024-1024-1, batch 64: 136, 82 and 63 us).
+   * Which products are small: their time goes to launches and to waiting, not to arithmetic.
+   * Measured on an H200 with all products small, and none, in fp32 and tf32, per step:
+   * 28-300-300-300-300-300-1, batch 100, 81 us, 114 and 101; 100-512-512-10, batch 128, 59 us, 78
+   * and 62; 784-1024-1024-1, batch 64, 104 us, 82 and 63.
    *
    * @param multiplications at most
    * @param depth the length of the sums at most
    */
   record Rule(long multiplications, int depth) {
-    static final Rule DEFAULT = new Rule(25_000_000, 1024);
+    static final Rule DEFAULT = new Rule(1 << 25, 800);
 
     boolean small(long m, long n, long k) {
       return m * n * k <= multiplications && k <= depth;
@@ -218,14 +218,6 @@ final class Products {
           precision, factor(op.d(), halves), factor(op.a(), halves), result(op.dw()), m, n, k);
     }
     halves.written(op.dw(), false);
-  }
-
-  /** Makes the copies that a weight gradient's product takes, so that it can follow elsewhere. */
-  void prepareFactors(Op.Gradients op, Workspace workspace) {
-    if (!own(op.dw().rows(), op.dw().columns(), op.d().rows())) {
-      factor(op.d(), workspace.halves());
-      factor(op.a(), workspace.halves());
-    }
   }
 
   /** A factor as cuBLAS takes it in the engine's precision. */

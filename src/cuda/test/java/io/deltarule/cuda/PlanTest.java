@@ -30,48 +30,77 @@ class PlanTest {
   private static final int BATCH = 9;
   private static final int STEPS = 4;
 
-  @Test
-  void aStepOfSmallLayersIsOneLaunch() {
-    assertEquals(List.of(1, 0), launches(Products.Rule.DEFAULT));
+  /**
+   * The plans, by what leads to them.
+   *
+   * @param multiprocessors of the card
+   */
+  enum Case {
+    ONE_KERNEL(Products.Rule.DEFAULT, 10),
+    OWN_KERNELS(Products.Rule.DEFAULT, 1),
+    CUBLAS(FakeCard.NONE_SMALL, 10);
+
+    private final Products.Rule rule;
+    private final int multiprocessors;
+
+    Case(Products.Rule rule, int multiprocessors) {
+      this.rule = rule;
+      this.multiprocessors = multiprocessors;
+    }
+
+    Engine open(Precision precision) {
+      FakeDriver.configure(1, 80, 12060, 1L << 32, multiprocessors);
+      return FakeCard.open(precision, true, rule);
+    }
   }
 
   @Test
-  void aStepOfOtherLayersIsSingleLaunches() {
+  void aStepOfVerySmallLayersIsOneLaunch() {
+    assertEquals(List.of(1, 0), launches(Case.ONE_KERNEL));
+  }
+
+  @Test
+  void aStepOfSmallLayersIsLaunchesOfOwnKernels() {
+    // 2 gathers, 3 forward, 1 error, 2 propagations, 3 weight and 3 bias gradients, 1 update, 1
+    // cursor.
+    assertEquals(List.of(0, 16), launches(Case.OWN_KERNELS));
+  }
+
+  @Test
+  void aStepOfOtherLayersIsWhatSurroundsTheProducts() {
     // 2 gathers, 3 forward, 1 error, 2 masks with sums, 1 sum, 1 update, 1 cursor.
-    assertEquals(List.of(0, 11), launches(FakeCard.NONE_SMALL));
+    assertEquals(List.of(0, 11), launches(Case.CUBLAS));
   }
 
   static Stream<Arguments> recordings() {
-    return Stream.of(Products.Rule.DEFAULT, FakeCard.NONE_SMALL)
+    return Stream.of(Case.values())
         .flatMap(
-            rule ->
+            plan ->
                 Stream.of(Precision.FP32, Precision.BF16)
                     .flatMap(
                         precision ->
                             Stream.of(FakeDriver.Schedule.values())
-                                .map(schedule -> Arguments.of(rule, precision, schedule))));
+                                .map(schedule -> Arguments.of(plan, precision, schedule))));
   }
 
   /** Whatever runs first of what may run at the same time. */
   @ParameterizedTest
   @MethodSource("recordings")
   void aRecordedStepHasTheBitsOfItsCalls(
-      Products.Rule rule, Precision precision, FakeDriver.Schedule schedule) {
+      Case plan, Precision precision, FakeDriver.Schedule schedule) {
     FakeDriver.schedule(schedule);
-    try (Engine engine = FakeCard.open(precision, true, rule);
+    try (Engine engine = plan.open(precision);
         Step step = new Step(engine, new UpdateRule.Momentum(0.9f))) {
       float[] called = step.parametersAfter(step::call);
       try (Recording recording = engine.record(step::call)) {
         assertArrayEquals(called, step.parametersAfter(recording::run));
       }
-    } finally {
-      FakeDriver.schedule(FakeDriver.Schedule.values()[0]);
     }
   }
 
   /** The cooperative and the other launches of a step as the trainer records it. */
-  private static List<Integer> launches(Products.Rule rule) {
-    try (Engine engine = FakeCard.open(Precision.FP32, true, rule);
+  private static List<Integer> launches(Case plan) {
+    try (Engine engine = plan.open(Precision.FP32);
         Step step = new Step(engine, new UpdateRule.Sgd())) {
       int cooperative = count("cuLaunchCooperativeKernel");
       int single = count("cuLaunchKernel");
