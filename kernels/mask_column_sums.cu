@@ -6,7 +6,9 @@
  * half, if it is not null, gets E rounded to bf16. The bits are those of mask and column_sums, and
  * so is the launch: that of column_sums.
  * Memory alone counts: 12 bytes a number, 16 for the two kernels one after the other. A row of
- * work-items reads 32 neighbours, a full line, so that wider accesses would save no traffic.
+ * work-items reads 32 neighbours, a full line, so that wider accesses would save no traffic; what
+ * counts is how many are on their way. On an H200, 4096 x 4096 with a copy in bf16: 70 us, where the
+ * memory allows 56; rows of 16 work-items in groups of 128 took 84.
  */
 #include "activation.h"
 #include "bf16.h"
