@@ -81,6 +81,7 @@ DEVICE void put(const VEC v, const int transposed, const int width, const int pi
   }
 }
 
+#if PREFETCH
 /* Whether vector c of the work-item is one of the tile's. */
 DEVICE int shares(const int width, int c) {
   return width * BK / VW % (GX * GY) == 0 || c * GX * GY + group_item() < width * BK / VW;
@@ -105,6 +106,16 @@ DEVICE void stage(const VEC *share, const int transposed, const int width, const
     }
   }
 }
+#else
+/* Copies the work-item's share of a tile to local memory. */
+DEVICE void copy(const int transposed, const int width, const int pitch, int from, int depth,
+                 int first, int size, GLOBAL const float *s, LOCAL_PTR STAGED *tile) {
+  for (int i = group_item(); i < width * BK / VW; i += GX * GY) {
+    put(fetched(transposed, width, i, from, depth, first, size, s), transposed, width, pitch, i,
+        (LOCAL_PTR float *)tile);
+  }
+}
+#endif
 
 /*
  * The work-item's part of left [m x k] right [k x n], each in memory as it is or transposed. Each
@@ -116,10 +127,10 @@ DEVICE void multiply(const int transposedLeft, const int transposedRight, int ti
                      VEC (*result)[NV], LOCAL_PTR STAGED *tileLeft, LOCAL_PTR STAGED *tileRight) {
   const int row = tileY * BM;
   const int column = tileX * BN;
-#if STAGE_A
+#if STAGE_A && PREFETCH
   VEC shareLeft[SHARE(BM)];
 #endif
-#if STAGE_B
+#if STAGE_B && PREFETCH
   VEC shareRight[SHARE(BN)];
 #endif
   UNROLL for (int i = 0; i < TM; i++) {
@@ -128,17 +139,21 @@ DEVICE void multiply(const int transposedLeft, const int transposedRight, int ti
     }
   }
   for (int from = 0; from < k; from += BK) {
-#if STAGE_A
-    if (from == 0 || !PREFETCH) {
-      fetch(!transposedLeft, BM, from, k, row, m, left, shareLeft);
+#if STAGE_A && PREFETCH
+    if (from == 0) {
+      fetch(!transposedLeft, BM, 0, k, row, m, left, shareLeft);
     }
     stage(shareLeft, !transposedLeft, BM, PITCH_LEFT, tileLeft);
+#elif STAGE_A
+    copy(!transposedLeft, BM, PITCH_LEFT, from, k, row, m, left, tileLeft);
 #endif
-#if STAGE_B
-    if (from == 0 || !PREFETCH) {
-      fetch(transposedRight, BN, from, k, column, n, right, shareRight);
+#if STAGE_B && PREFETCH
+    if (from == 0) {
+      fetch(transposedRight, BN, 0, k, column, n, right, shareRight);
     }
     stage(shareRight, transposedRight, BN, PITCH_RIGHT, tileRight);
+#elif STAGE_B
+    copy(transposedRight, BN, PITCH_RIGHT, from, k, column, n, right, tileRight);
 #endif
 #if STAGE_A || STAGE_B
     BARRIER();
