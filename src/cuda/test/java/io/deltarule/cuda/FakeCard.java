@@ -45,7 +45,7 @@ final class FakeCard implements BeforeAllCallback, BeforeEachCallback, AfterEach
   /** An Ampere card: there the workspace of cuBLAS is small, which saves most of the time. */
   static void reset() {
     FakeDriver.reset();
-    FakeDriver.configure(1, 80, 12060, 1L << 32, 10);
+    FakeDriver.configure(1, 80, 12060, 1L << 32, 2);
   }
 
   static CudaEngine open() {
