@@ -80,29 +80,13 @@ final class Dots16 extends Dots {
       s7 = s7.blend(FloatVector.fromArray(SPECIES, a, a7 + whole).fma(y, s7), terms);
     }
     // The sums of lanes l and l + 8 of two vectors make one; then those of l and l + 4, and so on.
-    FloatVector t;
-    FloatVector u;
-    t = s0.rearrange(SWAP8);
-    u = s0.blend(s4.rearrange(SWAP8), UPPER8);
-    s0 = u.add(t.blend(s4, UPPER8));
-    t = s1.rearrange(SWAP8);
-    u = s1.blend(s5.rearrange(SWAP8), UPPER8);
-    s1 = u.add(t.blend(s5, UPPER8));
-    t = s2.rearrange(SWAP8);
-    u = s2.blend(s6.rearrange(SWAP8), UPPER8);
-    s2 = u.add(t.blend(s6, UPPER8));
-    t = s3.rearrange(SWAP8);
-    u = s3.blend(s7.rearrange(SWAP8), UPPER8);
-    s3 = u.add(t.blend(s7, UPPER8));
-    t = s0.rearrange(SWAP4);
-    u = s0.blend(s2.rearrange(SWAP4), UPPER4);
-    s0 = u.add(t.blend(s2, UPPER4));
-    t = s1.rearrange(SWAP4);
-    u = s1.blend(s3.rearrange(SWAP4), UPPER4);
-    s1 = u.add(t.blend(s3, UPPER4));
-    t = s0.rearrange(SWAP2);
-    u = s0.blend(s1.rearrange(SWAP2), UPPER2);
-    s0 = u.add(t.blend(s1, UPPER2));
+    s0 = s0.blend(s4, UPPER8).add(s4.blend(s0, UPPER8).rearrange(SWAP8));
+    s1 = s1.blend(s5, UPPER8).add(s5.blend(s1, UPPER8).rearrange(SWAP8));
+    s2 = s2.blend(s6, UPPER8).add(s6.blend(s2, UPPER8).rearrange(SWAP8));
+    s3 = s3.blend(s7, UPPER8).add(s7.blend(s3, UPPER8).rearrange(SWAP8));
+    s0 = s0.blend(s2, UPPER4).add(s2.blend(s0, UPPER4).rearrange(SWAP4));
+    s1 = s1.blend(s3, UPPER4).add(s3.blend(s1, UPPER4).rearrange(SWAP4));
+    s0 = s0.blend(s1, UPPER2).add(s1.blend(s0, UPPER2).rearrange(SWAP2));
     s0.add(s0.rearrange(SWAP1)).rearrange(EVEN_FIRST).intoArray(sums, 0);
   }
 

@@ -78,17 +78,9 @@ final class Dots8 extends Dots {
     s2 = s2.add(t2);
     s3 = s3.add(t3);
     // The sums of lanes l and l + 4 of two vectors make one; then those of l and l + 2.
-    FloatVector t;
-    FloatVector u;
-    t = s0.rearrange(SWAP4);
-    u = s0.blend(s2.rearrange(SWAP4), UPPER4);
-    s0 = u.add(t.blend(s2, UPPER4));
-    t = s1.rearrange(SWAP4);
-    u = s1.blend(s3.rearrange(SWAP4), UPPER4);
-    s1 = u.add(t.blend(s3, UPPER4));
-    t = s0.rearrange(SWAP2);
-    u = s0.blend(s1.rearrange(SWAP2), UPPER2);
-    s0 = u.add(t.blend(s1, UPPER2));
+    s0 = s0.blend(s2, UPPER4).add(s2.blend(s0, UPPER4).rearrange(SWAP4));
+    s1 = s1.blend(s3, UPPER4).add(s3.blend(s1, UPPER4).rearrange(SWAP4));
+    s0 = s0.blend(s1, UPPER2).add(s1.blend(s0, UPPER2).rearrange(SWAP2));
     s0.add(s0.rearrange(SWAP1)).rearrange(EVEN_FIRST).intoArray(sums, 0);
   }
 
