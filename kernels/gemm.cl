@@ -17,7 +17,8 @@
  *   BM  | left |  |   |x, y|   |x, y| | TM
  *       +------+  +---+----+---+----+-+
  *
- * VW must divide BK for staging, and BM for staging A.
+ * That is multiply.h, where VW must divide BK for staging, and BM for staging A; multiply_deep.h is
+ * for small tiles (DEEP).
  */
 #include "gemm.h"
 

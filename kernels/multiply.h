@@ -15,6 +15,7 @@
 #ifndef PAD
 #define PAD VW
 #endif
+
 typedef VEC STAGED;
 
 #define PITCH_LEFT (BM + PAD)
@@ -30,9 +31,6 @@ typedef VEC STAGED;
 #else
 #define TILE_RIGHT(name) LOCAL STAGED name[1]
 #endif
-
-/* The vectors of a staged tile that are one work-item's to copy. */
-#define SHARE(width) ((BK * (width) / VW + GX * GY - 1) / (GX * GY))
 
 /*
  * Where vector i of a staged tile t[p][q], p < BK, q < width, begins. s [depth x size] lies in
@@ -82,6 +80,9 @@ DEVICE void put(const VEC v, const int transposed, const int width, const int pi
 }
 
 #if PREFETCH
+/* The vectors of a staged tile that are one work-item's to copy. */
+#define SHARE(width) ((BK * (width) / VW + GX * GY - 1) / (GX * GY))
+
 /* Whether vector c of the work-item is one of the tile's. */
 DEVICE int shares(const int width, int c) {
   return width * BK / VW % (GX * GY) == 0 || c * GX * GY + group_item() < width * BK / VW;

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * How recorded calls are launched: a narrow stack's whole step as one kernel; otherwise one by one,
+ * How recorded calls are launched: a step of very small layers as one kernel; otherwise one by one,
  * but the bias gradient of a layer with the mask of its error signal, in one pass over it, and a
  * small weight gradient on a branch as soon as its factors are there.
  */
