@@ -3,7 +3,8 @@
 All start from the same weights, see the same batches in the same order and must arrive at the same
 loss; a peer that does other work, fails or cannot be built is reported as such. Once all have warmed
 up they are measured by turns, the others stopped: what disturbs the machine disturbs all alike, and
-the FMA peak takes its turns with them. Results: peers.json,
+the FMA peak takes its turns with them. Two are compared by the median of their ratios, one from each
+round of turns, as rounds differ more than peers do. Results: peers.json,
 peers.md and peers.svg in docs/measurements, and the table in README.md; a part of the work (--quick,
 --peers, --stacks) leaves those alone and writes to src/bench/target/report. What the processes say is
 in src/bench/target/peers.log.
@@ -216,7 +217,7 @@ class Measure:
             if peer.name not in MULTIPLIERS or peer.name in failures:
                 continue
             how = self.arguments
-            arguments = [MULTIPLIERS[peer.name], threads, how.warmup, 5 * how.turn, how.turn / 2]
+            arguments = [MULTIPLIERS[peer.name], threads, how.warmup, 10 * how.turn, how.turn / 2]
             for jdk in self.jdks_of(peer):
                 for core_type in CORE_TYPES if peer.openblas else [None]:
                     what = {"peer": peer.name, "jdk": jdk, "threads": threads}
@@ -225,7 +226,7 @@ class Measure:
                         peer, "ProductMeasurement", arguments + PRODUCTS, threads, jdk, core_type
                     )
                     runs[process] = what
-        take_turns([peak, *runs], self.arguments.turns)
+        take_turns([peak, *runs], self.arguments.turns, PRODUCTS)
         results["peaks"].append({"of": "products", **self.peak_told(peak, threads)})
         for process, what in runs.items():
             what["seconds"] = {p: floats(process.values[p]) for p in PRODUCTS if p in process.values}
@@ -417,10 +418,10 @@ class Process:
     def value(self, name):
         return self.values.get(name, [None])[-1]
 
-    def turn(self):
+    def turn(self, what):
         if self.ready:
             self.signal(signal.SIGCONT)
-            self.process.stdin.write("\n")
+            self.process.stdin.write(f"{what}\n")
             self.process.stdin.flush()
             self.hear()
 
@@ -468,11 +469,12 @@ class Process:
         os.killpg(self.process.pid, number)  # with the processes that it has started
 
 
-def take_turns(processes, turns):
-    """Has each measure so many times, and end."""
-    for _ in range(turns):
-        for process in processes:
-            process.turn()
+def take_turns(processes, rounds, parts=("",)):
+    """Has each measure each part in every round, and end."""
+    for _ in range(rounds):
+        for part in parts:
+            for process in processes:
+                process.turn(part)
     for process in processes:
         process.finish()
 
@@ -549,15 +551,15 @@ def main():
     parser.add_argument("--peers", help="only these: " + ",".join(p.name for p in PEERS))
     parser.add_argument("--stacks", help="only these; products for the matrix products")
     parser.add_argument("--warmup", type=float, help="seconds before it counts; default 8")
-    parser.add_argument("--turn", type=float, help="seconds of one; default 0.25")
-    parser.add_argument("--turns", type=int, help="of each process; default 9")
+    parser.add_argument("--turn", type=float, help="seconds of one; default 0.1")
+    parser.add_argument("--turns", type=int, help="of each process; default 25")
     parser.add_argument("--limit", type=float, default=300, help="seconds to warm up, or for a turn")
     parser.add_argument("--quick", action="store_true", help="see that it works; no figures")
     parser.add_argument("--report", action="store_true", help="only write it again from peers.json")
     arguments = parser.parse_args()
     arguments.warmup = arguments.warmup or (0.2 if arguments.quick else 8)
-    arguments.turn = arguments.turn or (0.05 if arguments.quick else 0.25)
-    arguments.turns = arguments.turns or (3 if arguments.quick else 9)
+    arguments.turn = arguments.turn or (0.05 if arguments.quick else 0.1)
+    arguments.turns = arguments.turns or (3 if arguments.quick else 25)
     part = arguments.quick or arguments.peers or arguments.stacks
     out = TARGET / "report" if part else HOME / "docs/measurements"
     out.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,7 @@
 """Tables and a plot from peers.json."""
 
 import json
+import math
 import statistics
 from html import escape
 
@@ -37,15 +38,15 @@ def summary(results):
     rows = [row for row in results["steps"] if row["threads"] == 1]
     cases = list(dict.fromkeys(case_of(row) for row in rows))
     lines = [
-        f"{conditions(results)} Rows/s on one core, medians; the same weights, batches and loss in "
-        "all but the marked.",
+        f"{conditions(results)} Rows/s on one core, medians; in brackets how many times as fast "
+        "Deltarule is, on the newest JDK; the same weights, batches and loss in all but the marked.",
         "",
         "| what | " + " | ".join(cases) + " | first step | peak memory | on disk | lines of code |",
         "|---|" + "--:|" * (len(cases) + 4),
     ]
     for name in dict.fromkeys(name_of(row, results) for row in rows):
         mine = [row for row in rows if name_of(row, results) == name]
-        cells = [rate(next((r for r in mine if case_of(r) == case), None)) for case in cases]
+        cells = [rate(next((r for r in mine if case_of(r) == case), None), rows) for case in cases]
         lines.append(f"| {name} | " + " | ".join(cells + costs(mine, results)) + " |")
     lines += bound_line(results, rows, cases)
     lines += ["", "\\* not the same work, or not the same loss: see the full table.", ""]
@@ -70,10 +71,26 @@ def name_of(row, results):
     return f"{row['title']}, JDK {row['jdk']}" if several else row["title"]
 
 
-def rate(row):
+def rate(row, rows):
     if row is None or "error" in row:
         return "-"
-    return f"{significant(row['rows_per_second'])}{'' if row['same_work'] else ' *'}"
+    times = compared(row, rows)
+    told = f" ({factor(times[1])})" if times else ""
+    return f"{significant(row['rows_per_second'])}{told}{'' if row['same_work'] else ' *'}"
+
+
+def compared(row, rows):
+    """How many times as fast this project is on the newest JDK: quartiles over the rounds."""
+    own = next(r for r in rows if (case_of(r), r["threads"]) == (case_of(row), row["threads"]))
+    if own is row or "error" in own:
+        return None
+    return quartiles(row["step_seconds"], own["step_seconds"])
+
+
+def quartiles(these, those):
+    """Of the ratios, one from each round."""
+    ratios = [this / that for this, that in zip(these, those)]
+    return statistics.quantiles(ratios, n=4, method="inclusive") if len(ratios) > 1 else ratios * 3
 
 
 def significant(value):
@@ -106,16 +123,16 @@ def bound_line(results, rows, cases):
 
 def bound_of(results, row):
     """Rows/s if all time went into the products, at the FMA peak."""
-    peak = peak_of(results, case_of(row), row["threads"])
-    return peak and peak * 1e9 / (row["flops"] / row["batch"])
+    peaks = peaks_of(results, case_of(row), row["threads"])
+    return statistics.median(peaks) * 1e9 / (row["flops"] / row["batch"]) if peaks else None
 
 
-def peak_of(results, what, threads):
+def peaks_of(results, what, threads):
     """GFLOP/s in the same turns."""
     for peak in results["peaks"]:
         if peak["of"] == what and peak["threads"] == threads and "gflops" in peak:
-            return statistics.median(peak["gflops"])
-    return None
+            return peak["gflops"]
+    return []
 
 
 def markdown(results):
@@ -123,7 +140,8 @@ def markdown(results):
     lines += [
         f"Written by `ci/peers`; each process warms up for {results['warmup']:g} s and is measured "
         f"{results['turns']} times for {results['turn']:g} s, by turns with the others, which are stopped "
-        "meanwhile. A process may use as many cores as it has threads. Figures are medians.",
+        "meanwhile. A process may use as many cores as it has threads. Figures are medians; ratios "
+        "are medians, too, of one ratio from each round of turns.",
         "Everybody has the batches ready in its own memory; Deltarule also gathers their rows in each step. "
         "Peak memory is that of the process with the data; the first step is counted from the start of the "
         "process, with everything unpacked before. Lines of code: without imports, comments and blank lines.",
@@ -186,16 +204,18 @@ def products(results):
         heads += ["OpenBLAS", "with", "ratio"] if others else []
         heads += ["of the FMA peak"]
         lines += ["| m x k x n | " + " | ".join(heads) + " |", "|---|" + "--:|" * len(heads)]
-        peak = peak_of(results, "products", threads)
-        for product in dict.fromkeys(name for p in done for name in p["seconds"]):
+        names = list(dict.fromkeys(name for p in done for name in p["seconds"]))
+        peaks = peaks_of(results, "products", threads)
+        for index, product in enumerate(names):
             mine = [speed(p, product) for p in own]
             cells = [f"{v:.1f}" if v else "-" for v in mine]
             if others:
                 best = max(others, key=lambda p: speed(p, product) or 0)
                 value = speed(best, product)
                 cells += [f"{value:.1f}" if value else "-", best["core_type"]]
-                cells += [f"{mine[0] / value:.2f}" if mine[0] and value else "-"]
-            cells += [f"{mine[0] / peak:.2f}" if mine[0] and peak else "-"]
+                cells += [ratio(best["seconds"].get(product), own[0]["seconds"].get(product))]
+            least = [flops(product) / (peak * 1e9) for peak in peaks[index :: len(names)]]  # seconds
+            cells += [ratio(least, own[0]["seconds"].get(product))]
             lines.append(f"| {product.replace(':', ' ')} | " + " | ".join(cells) + " |")
         lines.append("")
         for p in done:
@@ -205,33 +225,55 @@ def products(results):
         lines += [
             "",
             "N: an operand as stored, T: transposed. Deltarule's are its equations, which also add a bias",
-            "(NT), sum the columns (TN) or look for NaN in the activations (NN). Ratio and share of the",
-            "newest JDK.",
+            "(NT), sum the columns (TN) or look for NaN in the activations (NN). Ratio, how many times as",
+            "fast, and share are the newest JDK's, with quartiles.",
         ]
     return lines
 
 
+def ratio(these, those):
+    """The median of the ratios of seconds and its quartiles."""
+    if not these or not those:
+        return "-"
+    return spread_told(quartiles(these, those))
+
+
+def spread_told(of):
+    low, middle, high = (factor(value) for value in of)
+    return f"{middle} ({low} to {high})"
+
+
+def factor(value):
+    return f"{value:.2f}" if value < 10 else f"{value:.0f}"
+
+
 def speed(run, product):
     times = run["seconds"].get(product)
-    m, k, n = (int(size) for size in product.split(":")[1].split("x"))
-    return 2.0 * m * n * k / statistics.median(times) * 1e-9 if times else None
+    return flops(product) / statistics.median(times) * 1e-9 if times else None
+
+
+def flops(product):
+    return 2.0 * math.prod(int(size) for size in product.split(":")[1].split("x"))
 
 
 def steps(rows, results):
     lines = [
-        "| what | threads | rows/s | least | most | GFLOP/s | of peak | loss, first and final | off by "
-        "| first step s | peak MiB | note |",
-        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|",
+        "| what | threads | rows/s | least | most | Deltarule is so many times as fast | GFLOP/s | of peak "
+        "| loss, first and final | off by | first step s | peak MiB | note |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|---|",
     ]
     for row in rows:
         start = f"| {name_of(row, results)} | {row['threads']} | "
         if "error" in row:
-            lines.append(start + "- | | | | | | | | | " + one_line(row["error"]) + " |")
+            lines.append(start + "- | | | | | | | | | | " + one_line(row["error"]) + " |")
             continue
         gflops = row["flops"] / row["batch"] * row["rows_per_second"] * 1e-9
-        peak = peak_of(results, case_of(row), row["threads"])
+        least = [row["flops"] / (peak * 1e9) for peak in peaks_of(results, case_of(row), row["threads"])]
         cells = [significant(row[f"{which}rows_per_second"]) for which in ("", "least_", "most_")]
-        cells += [f"{gflops:.1f}", f"{100 * gflops / peak:.0f} %" if peak else ""]
+        times = compared(row, rows)
+        cells += [spread_told(times) if times else ""]
+        cells += [f"{gflops:.1f}"]
+        cells += [f"{100 * quartiles(least, row['step_seconds'])[1]:.0f} %" if least else ""]
         cells += [losses(row), f"{100 * row['loss_off']:.2f} %" if "loss_off" in row else ""]
         cells += [f"{row['first_step_seconds']:.2f}", f"{row['peak_mib']:,.0f}", note(row)]
         lines.append(start + " | ".join(cells) + " |")

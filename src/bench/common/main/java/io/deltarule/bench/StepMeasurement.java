@@ -50,7 +50,7 @@ final class StepMeasurement {
     steps(lossSteps - 1);
     Results.print("final_loss", peer.loss());
     Timing timing = new Timing(this::steps, warmUp, seconds);
-    Turns.take(() -> Results.print("step_seconds", timing.repeat()));
+    Turns.take(line -> Results.print("step_seconds", timing.repeat()));
     Results.print("peak_kib", peakKibibytes());
   }
 

@@ -39,7 +39,7 @@ final class FmaPeak {
         seconds(pool, work);
       }
       Results.print("version", SPECIES.vectorBitSize() + "-bit vectors");
-      Turns.take(() -> Results.print("gflops", operations / seconds(pool, work) * 1e-9));
+      Turns.take(line -> Results.print("gflops", operations / seconds(pool, work) * 1e-9));
     } finally {
       pool.shutdown();
     }
