@@ -9,7 +9,11 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShuffle;
 
-/** A [m x k], and some of it packed: a panel for each row of tiles, column by column. */
+/**
+ * A [m x k], and some of its columns packed: a panel for each row of tiles, column by column.
+ * Either all rows are packed for all workers, in chunks, or each worker packs some for itself.
+ * Without packing, a tile reads A as it lies.
+ */
 final class LeftPanels {
 
   /**
@@ -31,18 +35,20 @@ final class LeftPanels {
   private boolean transposed;
   private int m;
   private int k;
+  private boolean packed;
+  private boolean shared;
+  private final int[] starts; // of each worker's panels
+  private final int[] tops; // the first row in them
   private int rows; // of a panel
   private int length; // of a panel
-  private float[] panels;
-  private int atPanels;
-  private int top; // the rows and terms that are packed
-  private int bottom;
-  private int first;
+  private int first; // the terms that are packed
   private int terms;
   private int together; // panels of a chunk
 
-  LeftPanels(Scratch scratch) {
+  LeftPanels(Scratch scratch, int workers) {
     this.scratch = scratch;
+    starts = new int[workers];
+    tops = new int[workers];
   }
 
   void take(Operand<HostBlock> operand, boolean isTransposed) {
@@ -52,12 +58,11 @@ final class LeftPanels {
     transposed = isTransposed;
     m = transposed ? operand.columns() : operand.rows();
     k = transposed ? operand.rows() : operand.columns();
-    panels = null;
+    packed = false;
   }
 
   void forget() {
     a = null;
-    panels = null;
   }
 
   int m() {
@@ -73,49 +78,72 @@ final class LeftPanels {
     return transposed;
   }
 
-  /**
-   * Makes room for some rows and terms.
-   *
-   * @param parts into how many chunks to divide them at least, if there are so many panels
-   * @return how many chunks to {@link #pack}
-   */
-  int reserve(int height, int i0, int i1, int p, int count, int parts) {
+  private void choose(int height, int p, int count) {
+    packed = true;
     rows = height;
-    top = i0;
-    bottom = i1;
     first = p;
     terms = count;
     length = roundUp(terms, LANES) * rows + LANES;
-    int high = (bottom - top + rows - 1) / rows;
-    panels = scratch.left((long) high * length);
-    atPanels = scratch.leftStart();
-    together = Math.min(MOST_PANELS, (high + parts - 1) / parts);
+  }
+
+  /**
+   * Makes room for all rows of some terms.
+   *
+   * @param parts into how many chunks to divide them at least, if there are so many panels
+   * @return how many chunks to {@link #pack(int)}
+   */
+  int share(int height, int p, int count, int parts) {
+    choose(height, p, count);
+    shared = true;
+    int high = (m + rows - 1) / rows;
+    scratch.reserveLeft(1, (long) high * length);
+    starts[0] = scratch.leftStart(0);
+    tops[0] = 0;
+    together = Math.max(1, Math.min(MOST_PANELS, (high + parts - 1) / parts));
     return (high + together - 1) / together;
+  }
+
+  /** Makes room for so many rows of some terms in the piece of each worker. */
+  void divide(int height, int p, int count, int workers, int most) {
+    choose(height, p, count);
+    shared = false;
+    scratch.reserveLeft(workers, (long) ((most + rows - 1) / rows) * length);
   }
 
   /** The first row of a chunk. */
   int start(int chunk) {
-    return top + chunk * together * rows;
+    return chunk * together * rows;
   }
 
   /** The row after its last. */
   int end(int chunk) {
-    return Math.min(bottom, start(chunk + 1));
+    return Math.min(m, start(chunk + 1));
   }
 
   void pack(int chunk) {
-    int to = atPanels + chunk * together * length;
-    int i1 = end(chunk);
+    pack(scratch.left(0), starts[0] + chunk * together * length, start(chunk), end(chunk));
+  }
+
+  /** Packs rows, the first one that of a tile, for one worker. */
+  void pack(int worker, int i0, int i1) {
+    starts[worker] = scratch.leftStart(worker);
+    tops[worker] = i0;
+    int piece = MOST_PANELS * rows;
+    for (int i = i0, to = starts[worker]; i < i1; i += piece, to += MOST_PANELS * length) {
+      pack(scratch.left(worker), to, i, Math.min(i1, i + piece));
+    }
+  }
+
+  private void pack(float[] panels, int to, int i0, int i1) {
     if (transposed) {
-      int high = (i1 - start(chunk) + rows - 1) / rows;
-      copyPieces(
-          a, at + first * stride + start(chunk), stride, terms, rows, high, panels, to, length);
+      int high = (i1 - i0 + rows - 1) / rows;
+      copyPieces(a, at + first * stride + i0, stride, terms, rows, high, panels, to, length);
       return;
     }
-    for (int i = start(chunk); i < i1; i += rows, to += length) {
+    for (int i = i0; i < i1; i += rows, to += length) {
       int from = at + i * stride + first;
       for (int p = 0; p < terms; p += LANES) {
-        transpose.interleave(a, from + p, stride, bottom - 1 - i, rows, panels, to + p * rows);
+        transpose.interleave(a, from + p, stride, m - 1 - i, rows, panels, to + p * rows);
       }
     }
   }
@@ -165,12 +193,13 @@ final class LeftPanels {
   }
 
   /**
-   * Multiplies the tile whose first row is i.
+   * Multiplies the tile whose first row is i, for a worker.
    *
    * @see Tile#multiply
    * @see Tile#multiplyRows
    */
   void multiply(
+      int worker,
       Tile tile,
       int i,
       int count,
@@ -182,12 +211,13 @@ final class LeftPanels {
       float[] c,
       int atC,
       int strideC) {
-    if (panels == null) {
+    if (packed) {
+      int of = shared ? 0 : worker;
+      int from = starts[of] + (i - tops[of]) / rows * length + (p - first) * rows;
+      tile.multiply(number, scratch.left(of), from, b, atB, strideB, c, atC, strideC);
+    } else {
       int from = at + i * stride + p;
       tile.multiplyRows(count, number, a, from, stride, b, atB, strideB, c, atC, strideC);
-    } else {
-      int from = atPanels + (i - top) / rows * length;
-      tile.multiply(number, panels, from, b, atB, strideB, c, atC, strideC);
     }
   }
 }

@@ -8,8 +8,10 @@ import io.deltarule.engine.spi.Operand;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * B [k x n], and a stretch of its rows packed: a panel for each column of tiles, row by row; what
- * lies past its last column and row is undefined. Without packing, a tile reads B as it lies.
+ * B [k x n], and some of its rows packed: a panel for each column of tiles, row by row; what lies
+ * past its last column and row is undefined. Either all columns are packed for all workers, by the
+ * chunks of this task, or each worker packs some for itself. Without packing, a tile reads B as it
+ * lies.
  */
 final class RightPanels extends Workers.Task {
 
@@ -20,17 +22,21 @@ final class RightPanels extends Workers.Task {
   private int stride;
   private boolean transposed;
   private int n;
+  private boolean packed;
+  private boolean shared;
+  private final int[] starts; // of each worker's panels
+  private final int[] lefts; // the first column in them
   private Tiles tiles;
-  private float[] panels;
-  private int atPanels;
   private int first; // the rows that are packed
   private int terms;
   private int depth; // of a panel
   private int whole; // columns of the widest panels, the first ones; may exceed n
   private int width; // columns of a chunk; the last one has the narrow panels
 
-  RightPanels(Scratch scratch) {
+  RightPanels(Scratch scratch, int workers) {
     this.scratch = scratch;
+    starts = new int[workers];
+    lefts = new int[workers];
   }
 
   void take(Operand<HostBlock> operand, boolean isTransposed) {
@@ -39,50 +45,75 @@ final class RightPanels extends Workers.Task {
     stride = operand.columns();
     transposed = isTransposed;
     n = transposed ? operand.rows() : operand.columns();
-    panels = null;
+    packed = false;
   }
 
   void forget() {
     b = null;
-    panels = null;
   }
 
   int n() {
     return n;
   }
 
-  /**
-   * Makes room for some rows.
-   *
-   * @param parts into how many chunks of columns to divide them, if there are so many panels
-   * @return how many chunks to {@link #run}
-   */
-  int reserve(Tiles widths, int p, int count, int parts) {
+  private void choose(Tiles widths, int p, int count) {
+    packed = true;
     tiles = widths;
     first = p;
     terms = count;
     depth = roundUp(terms, LANES);
-    int wide = tiles.whole(n);
-    whole = wide * tiles.columns;
-    width = Math.max(1, (wide + parts - 1) / parts) * tiles.columns;
-    panels = scratch.right((long) roundUp(n, tiles.columns) * depth);
-    atPanels = scratch.rightStart();
+    whole = tiles.whole(n) * tiles.columns;
+  }
+
+  /**
+   * Makes room for all columns of some rows.
+   *
+   * @param parts into how many chunks to divide them, if there are so many panels
+   * @return how many chunks to {@link #run}
+   */
+  int share(Tiles widths, int p, int count, int parts) {
+    choose(widths, p, count);
+    shared = true;
+    width = Math.max(1, (whole / tiles.columns + parts - 1) / parts) * tiles.columns;
+    scratch.reserveRight(1, (long) roundUp(n, tiles.columns) * depth);
+    starts[0] = scratch.rightStart(0);
+    lefts[0] = 0;
     return (whole + width - 1) / width + (whole < n ? 1 : 0);
   }
 
-  /** Where the panels are, or B. */
-  float[] floats() {
-    return panels == null ? b : panels;
+  /** Makes room for so many columns of some rows in the piece of each worker. */
+  void divide(Tiles widths, int p, int count, int workers, int columns) {
+    choose(widths, p, count);
+    shared = false;
+    scratch.reserveRight(workers, (long) roundUp(columns, tiles.columns) * depth);
   }
 
-  /** Where the stretch from p on begins in the columns from j on, the first of a tile. */
-  int start(int p, int j) {
-    return panels == null ? at + p * stride + j : atPanels + j * depth;
+  /** Packs columns, the first one that of a tile, for one worker. */
+  void pack(int worker, int j0, int j1) {
+    starts[worker] = scratch.rightStart(worker);
+    lefts[worker] = j0;
+    int narrow = Math.max(j0, Math.min(j1, whole));
+    pack(scratch.right(worker), starts[worker] - j0 * depth, j0, narrow);
+    pack(scratch.right(worker), starts[worker] - j0 * depth, narrow, j1);
+  }
+
+  /** Where a worker finds the panels, or B. */
+  float[] floats(int worker) {
+    return packed ? scratch.right(shared ? 0 : worker) : b;
+  }
+
+  /** Where row p begins for it in the columns from j on, the first of a tile. */
+  int start(int worker, int p, int j, Tile tile) {
+    if (!packed) {
+      return at + p * stride + j;
+    }
+    int of = shared ? 0 : worker;
+    return starts[of] + (j - lefts[of]) * depth + (p - first) * tile.columns;
   }
 
   /** From one row of a tile's columns to the next. */
   int stride(Tile tile) {
-    return panels == null ? stride : tile.columns;
+    return packed ? tile.columns : stride;
   }
 
   @Override
@@ -91,22 +122,27 @@ final class RightPanels extends Workers.Task {
     boolean narrow = j0 >= whole;
     int start = narrow ? whole : j0;
     int end = narrow ? n : Math.min(whole, j0 + width);
+    pack(scratch.right(0), starts[0], start, end);
+  }
+
+  /** Packs columns of wide panels, or of narrow ones; that of column j is at atTo + j depth. */
+  private void pack(float[] to, int atTo, int start, int end) {
     if (transposed) {
       for (int j = start; j < Math.min(n, end); j += LANES) {
-        transpose(j);
+        transpose(to, atTo, j);
       }
-    } else {
-      copy(start, end);
+    } else if (start < end) {
+      copy(to, atTo, start, end);
     }
   }
 
-  private void transpose(int j) {
+  private void transpose(float[] to, int atTo, int j) {
     int panel = panel(j);
     int columns = tiles.next(n - panel).columns;
-    int to = atPanels + panel * depth + j - panel;
+    int row = atTo + panel * depth + j - panel;
     int from = at + j * stride + first;
     for (int p = 0; p < terms; p += LANES) {
-      transpose.run(b, from + p, stride, n - 1 - j, panels, to + p * columns, columns);
+      transpose.run(b, from + p, stride, n - 1 - j, to, row + p * columns, columns);
     }
   }
 
@@ -122,24 +158,16 @@ final class RightPanels extends Workers.Task {
     return start;
   }
 
-  private void copy(int j0, int j1) {
+  private void copy(float[] to, int atTo, int j0, int j1) {
     int from = at + first * stride;
     if (j1 <= whole) {
-      copy(
-          b,
-          from + j0,
-          stride,
-          terms,
-          j1 - j0,
-          tiles.columns,
-          panels,
-          atPanels + j0 * depth,
-          depth);
+      int row = atTo + j0 * depth;
+      copy(b, from + j0, stride, terms, j1 - j0, tiles.columns, to, row, depth);
       return;
     }
     for (int j = j0, columns; j < j1; j += columns) {
       columns = tiles.next(n - j).columns;
-      copy(b, from + j, stride, terms, columns, columns, panels, atPanels + j * depth, depth);
+      copy(b, from + j, stride, terms, columns, columns, to, atTo + j * depth, depth);
     }
   }
 

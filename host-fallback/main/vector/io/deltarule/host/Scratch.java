@@ -1,37 +1,56 @@
 package io.deltarule.host;
 
-/** What the products pack operands into; kept for the next one, whatever its shape. */
+/**
+ * What the products pack operands into, a piece for each worker or one for all; kept for the next
+ * product, whatever its shape.
+ */
 final class Scratch {
-  private float[] left = new float[0];
-  private float[] right = new float[0];
-  private final CacheLines leftLines = new CacheLines();
-  private final CacheLines rightLines = new CacheLines();
+  private final float[][] left;
+  private final float[][] right;
+  private final CacheLines[] leftLines;
+  private final CacheLines[] rightLines;
   private final float[][] tiles;
   private final float[][][] rows; // two for each worker
 
   Scratch(int workers) {
+    left = new float[workers][0];
+    right = new float[workers][0];
+    leftLines = new CacheLines[workers];
+    rightLines = new CacheLines[workers];
+    for (int i = 0; i < workers; i++) {
+      leftLines[i] = new CacheLines();
+      rightLines[i] = new CacheLines();
+    }
     tiles = new float[workers][Tile.MOST_ELEMENTS];
     rows = new float[workers][2][0];
   }
 
-  /** For packed rows of A, shared by all workers; they begin at {@link #leftStart}. */
-  float[] left(long length) {
-    left = grow(left, CacheLines.ELEMENTS + length);
-    return left;
+  /** Makes room for packed rows of A in the pieces of the first workers, so many. */
+  void reserveLeft(int workers, long length) {
+    reserve(left, workers, CacheLines.ELEMENTS + length);
   }
 
-  int leftStart() {
-    return leftLines.start(left);
+  /** Of a worker; packed rows begin at {@link #leftStart}. */
+  float[] left(int worker) {
+    return left[worker];
   }
 
-  /** For a packed stretch of B, shared by all workers; it begins at {@link #rightStart}. */
-  float[] right(long length) {
-    right = grow(right, CacheLines.ELEMENTS + length);
-    return right;
+  int leftStart(int worker) {
+    return leftLines[worker].start(left[worker]);
   }
 
-  int rightStart() {
-    return rightLines.start(right);
+  /** Makes room for packed columns of B in the pieces of the first workers, so many. */
+  void reserveRight(int workers, long length) {
+    reserve(right, workers, CacheLines.ELEMENTS + length);
+  }
+
+  /** Of a worker; packed columns begin at {@link #rightStart}. */
+  float[] right(int worker) {
+    return right[worker];
+  }
+
+  int rightStart(int worker) {
+    return rightLines[worker].start(right[worker]);
   }
 
   /** For a tile at the edge. */
@@ -49,11 +68,17 @@ final class Scratch {
     return rows[worker][1];
   }
 
-  /** Makes room for each worker, as any of them may have its first chunk at any later call. */
-  void reserve(int workers, int rowLength) {
+  /** Makes room for rows, for each worker: any may have its first chunk at any later call. */
+  void reserveRows(int workers, int rowLength) {
     for (int i = 0; i < workers; i++) {
       rows[i][0] = grow(rows[i][0], rowLength);
       rows[i][1] = grow(rows[i][1], rowLength);
+    }
+  }
+
+  private static void reserve(float[][] pieces, int workers, long length) {
+    for (int i = 0; i < workers; i++) {
+      pieces[i] = grow(pieces[i], length);
     }
   }
 

@@ -42,7 +42,7 @@ final class ThinGradients extends Workers.Task {
     n = a.columns();
     result = dw.block().floats();
     atResult = (int) dw.offset();
-    scratch.reserve(workers.threads(), COLUMNS);
+    scratch.reserveRows(workers.threads(), COLUMNS);
     workers.run(this, (long) n * k >= Kernels.WORTH_SHARING, (n + COLUMNS - 1) / COLUMNS);
     float sum = 0;
     for (int i = 0; i < k; i++) {

@@ -131,6 +131,7 @@ class ProductsTest {
     "400, 1, 3000",
     "850, 1, 1030",
     "64, 1300, 65",
+    "330, 320, 810",
     "1, 1, 1"
   })
   void giveTheSameBitsOnAnyNumberOfThreads(int m, int n, int k) {
@@ -165,6 +166,7 @@ class ProductsTest {
     "850, 33, 47",
     "850, 1, 1030",
     "65, 1300, 129",
+    "330, 320, 810",
     "130, 127, 0"
   })
   void giveTheSameBitsInPlainJava(int m, int n, int k) {
