@@ -73,6 +73,25 @@ final class LeftPanels {
     return k;
   }
 
+  /** Where a worker finds the panels, or A. */
+  float[] floats(int worker) {
+    return packed ? scratch.left(shared ? 0 : worker) : a;
+  }
+
+  /** Where for it the terms from p on begin in the rows from i on, the first of a tile. */
+  int start(int worker, int i, int p) {
+    if (!packed) {
+      return at + i * stride + p;
+    }
+    int of = shared ? 0 : worker;
+    return starts[of] + (i - tops[of]) / rows * length;
+  }
+
+  /** From one row of A to the next, where it is not packed. */
+  int stride() {
+    return stride;
+  }
+
   /** Whether A lies transposed, and so has to be packed. */
   boolean transposed() {
     return transposed;
@@ -189,35 +208,6 @@ final class LeftPanels {
       if (q + 1 < high) {
         x.rearrange(SWAP).blend(y, UPPER).intoArray(to, atTo + length);
       }
-    }
-  }
-
-  /**
-   * Multiplies the tile whose first row is i, for a worker.
-   *
-   * @see Tile#multiply
-   * @see Tile#multiplyRows
-   */
-  void multiply(
-      int worker,
-      Tile tile,
-      int i,
-      int count,
-      int p,
-      int number,
-      float[] b,
-      int atB,
-      int strideB,
-      float[] c,
-      int atC,
-      int strideC) {
-    if (packed) {
-      int of = shared ? 0 : worker;
-      int from = starts[of] + (i - tops[of]) / rows * length + (p - first) * rows;
-      tile.multiply(number, scratch.left(of), from, b, atB, strideB, c, atC, strideC);
-    } else {
-      int from = at + i * stride + p;
-      tile.multiplyRows(count, number, a, from, stride, b, atB, strideB, c, atC, strideC);
     }
   }
 }

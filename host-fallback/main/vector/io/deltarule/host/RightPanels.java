@@ -102,13 +102,13 @@ final class RightPanels extends Workers.Task {
     return packed ? scratch.right(shared ? 0 : worker) : b;
   }
 
-  /** Where row p begins for it in the columns from j on, the first of a tile. */
-  int start(int worker, int p, int j, Tile tile) {
+  /** Where for it the rows from p on begin in the columns from j on, the first of a tile. */
+  int start(int worker, int p, int j) {
     if (!packed) {
       return at + p * stride + j;
     }
     int of = shared ? 0 : worker;
-    return starts[of] + (j - lefts[of]) * depth + (p - first) * tile.columns;
+    return starts[of] + (j - lefts[of]) * depth;
   }
 
   /** From one row of a tile's columns to the next. */

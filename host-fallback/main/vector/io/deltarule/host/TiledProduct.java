@@ -2,6 +2,7 @@ package io.deltarule.host;
 
 import static io.deltarule.host.Lanes.LANES;
 import static io.deltarule.host.Lanes.SPECIES;
+import static io.deltarule.host.Tiles.roundUp;
 
 import io.deltarule.engine.spi.Operand;
 import jdk.incubator.vector.FloatVector;
@@ -49,11 +50,13 @@ abstract class TiledProduct extends Workers.Task {
   private int first; // the terms that are multiplied, some stretches
   private int terms;
   private boolean last;
-  private boolean byRows; // chunks pack A, not B
   private boolean packsLeft;
   private boolean packsRight;
-  private int height; // of a chunk
-  private int width; // of a chunk, but for the last, which has the narrow tiles, too
+  private boolean dividesLeft; // each chunk packs its rows of A
+  private boolean dividesRight; // each chunk packs its columns of B
+  private int high; // tiles, from the first row to the last
+  private int wide; // of the widest tiles, those that are narrower count as one
+  private int rowChunks;
   private int columnChunks;
   private int block; // columns that are multiplied by a chunk's rows before the next
 
@@ -82,28 +85,31 @@ abstract class TiledProduct extends Workers.Task {
     stretch = Kernels.stretch(k);
     packsLeft = transposedA || n > FEW_PANELS * tiles.columns;
     packsRight = transposedB || (m > FEW_ROWS && (long) k * n > SMALL);
-    byRows = m >= n;
     int most = Math.max(1, TERMS / stretch) * stretch; // terms at once
+    int depth = Math.min(most, Math.max(1, k));
+    boolean byRows = m >= n;
+    boolean large = (long) Math.max(m, n) * depth > PIECE;
+    dividesLeft = packsLeft && large && byRows;
+    dividesRight = packsRight && large && !byRows;
     boolean shared = (long) m * n * Math.max(1, k) >= Kernels.WORTH_SHARING;
     int threads = shared ? workers.threads() : 1;
     int parts = threads == 1 ? 1 : CHUNKS * threads;
-    int chunks = split(Math.min(most, Math.max(1, k)), parts);
+    split(depth, byRows, large, threads, parts);
     scratch.reserveRows(workers.threads(), n);
     for (first = 0; first == 0 || first < k; first += most) {
       terms = Math.min(most, k - first);
       last = first + terms == k;
-      if (packsRight && byRows) {
-        workers.run(right, shared, right.share(tiles, first, terms, parts));
+      if (dividesRight) {
+        right.divide(tiles, first, terms, threads, widest());
       } else if (packsRight) {
-        int widest = Math.max(width, n - (columnChunks - 1) * width);
-        right.divide(tiles, first, terms, workers.threads(), widest);
+        workers.run(right, shared, right.share(tiles, first, terms, parts));
       }
-      if (packsLeft && !byRows) {
-        workers.run(packLeft, shared, left.share(tiles.rows, first, terms, parts));
+      if (dividesLeft) {
+        left.divide(tiles.rows, first, terms, threads, highest());
       } else if (packsLeft) {
-        left.divide(tiles.rows, first, terms, workers.threads(), height);
+        workers.run(packLeft, shared, left.share(tiles.rows, first, terms, parts));
       }
-      workers.run(this, shared, chunks);
+      workers.run(this, shared, rowChunks * columnChunks);
     }
     left.forget();
     right.forget();
@@ -111,37 +117,55 @@ abstract class TiledProduct extends Workers.Task {
   }
 
   /**
-   * Cuts C into chunks: the operand that they pack into pieces that fit the cache, and a few for
-   * each thread; the other one as well if that gives too few.
-   *
-   * @return how many
+   * Cuts C into chunks, a few for each thread, by rows or by columns. By both if some threads had
+   * none; or if it is small, so that nothing is packed twice by that.
    */
-  private int split(int depth, int parts) {
-    int high = Math.max(1, (m + tiles.rows - 1) / tiles.rows);
-    int wide = Math.max(1, tiles.whole(n));
+  private void split(int depth, boolean byRows, boolean large, int threads, int parts) {
+    high = (m + tiles.rows - 1) / tiles.rows;
+    wide = tiles.whole(n);
+    wide += wide * tiles.columns < n ? 1 : 0;
+    rowChunks = 1;
+    columnChunks = 1;
+    block = n;
+    if (parts == 1 && !large) {
+      return;
+    }
     int fitHigh = Math.max(1, PIECE / (tiles.rows * depth));
     int fitWide = Math.max(1, PIECE / (tiles.columns * depth));
-    int rowChunks;
     if (byRows) {
-      rowChunks = chunks(high, fitHigh, parts);
-      columnChunks = chunks(wide, wide, (parts + rowChunks - 1) / rowChunks);
+      rowChunks = chunks(high, (high + fitHigh - 1) / fitHigh, threads, parts);
+      columnChunks = chunks(wide, 1, 1, (threads + rowChunks - 1) / rowChunks);
+      block = wide > 2 * fitWide ? fitWide * tiles.columns : n;
     } else {
-      columnChunks = chunks(wide, fitWide, parts);
-      rowChunks = chunks(high, high, (parts + columnChunks - 1) / columnChunks);
+      columnChunks = chunks(wide, (wide + fitWide - 1) / fitWide, threads, large ? parts : threads);
+      int rest = large ? threads : parts;
+      rowChunks = chunks(high, 1, 1, (rest + columnChunks - 1) / columnChunks);
     }
-    int each = (high + rowChunks - 1) / rowChunks;
-    height = each * tiles.rows;
-    rowChunks = (high + each - 1) / each;
-    each = (wide + columnChunks - 1) / columnChunks;
-    width = each * tiles.columns;
-    columnChunks = (wide + each - 1) / each;
-    block = wide > 2 * fitWide ? fitWide * tiles.columns : n;
-    return rowChunks * columnChunks;
   }
 
-  /** Into how many to cut so many tiles: none has more than fit, and all parts have some. */
-  private static int chunks(int count, int fit, int parts) {
-    return Math.min(count, Math.max((count + fit - 1) / fit, parts));
+  /** Into how many to cut so many tiles: a multiple of the threads, if there are so many. */
+  private static int chunks(int count, int least, int threads, int parts) {
+    return Math.max(1, Math.min(count, roundUp(Math.max(least, parts), threads)));
+  }
+
+  /** The most rows of a chunk. */
+  private int highest() {
+    return (high + rowChunks - 1) / rowChunks * tiles.rows;
+  }
+
+  /** The most columns of a chunk; the last one has the narrow tiles, too, which may be two. */
+  private int widest() {
+    return (wide + columnChunks - 1) / columnChunks * tiles.columns + LANES;
+  }
+
+  private int top(int rowChunk) {
+    return Math.min(m, (int) ((long) high * rowChunk / rowChunks) * tiles.rows);
+  }
+
+  private int leftmost(int columnChunk) {
+    return columnChunk == columnChunks
+        ? n
+        : (int) ((long) wide * columnChunk / columnChunks) * tiles.columns;
   }
 
   /**
@@ -167,17 +191,19 @@ abstract class TiledProduct extends Workers.Task {
 
   @Override
   final void run(int chunk, int worker) {
+    int row = chunk / columnChunks;
     int column = chunk % columnChunks;
-    int i0 = chunk / columnChunks * height;
-    int i1 = Math.min(m, i0 + height);
-    int j0 = column * width;
-    int j1 = column == columnChunks - 1 ? n : j0 + width;
-    if (packsLeft && byRows) {
+    int i0 = top(row);
+    int i1 = top(row + 1);
+    int j0 = leftmost(column);
+    int j1 = leftmost(column + 1);
+    if (dividesLeft) {
       left.pack(worker, i0, i1);
       if (left.transposed() && column == 0) {
         packed(i0, i1, first, terms);
       }
-    } else if (packsRight && !byRows) {
+    }
+    if (dividesRight) {
       right.pack(worker, j0, j1);
     }
     for (int j = j0; j < j1; j += block) {
@@ -189,13 +215,21 @@ abstract class TiledProduct extends Workers.Task {
   }
 
   private void rows(int i0, int i1, int j0, int j1, int worker) {
+    float[] a = left.floats(worker);
+    float[] b = right.floats(worker);
     // A lone tile may store more than a row of C: the next row of tiles overwrites it.
     int end = n <= tiles.next(n).columns ? i1 * n : 0;
     for (int i = i0; i < i1; i += tiles.rows) {
       int rows = Math.min(tiles.rows, i1 - i);
+      int atA = left.start(worker, i, first);
       for (int j = j0; j < j1; ) {
         Tile tile = tiles.next(n - j);
-        tile(tile, i, rows, j, Math.min(tile.columns, n - j), end, worker);
+        int columns = Math.min(tile.columns, n - j);
+        boolean whole =
+            rows == tiles.rows
+                && (columns == tile.columns || (i + rows - 1) * n + j + tile.columns <= end);
+        int atB = right.start(worker, first, j);
+        tile(tile, rows, columns, whole, a, atA, b, atB, atC + i * n + j, worker);
         j += tile.columns;
       }
       if (last) {
@@ -207,31 +241,40 @@ abstract class TiledProduct extends Workers.Task {
   /**
    * Multiplies a tile, stretch by stretch.
    *
-   * @param end where the results end that are overwritten later, so that the tile may be stored
-   *     with what lies past the ends of its rows; 0 if there are none
+   * @param whole whether all of it may be stored in C
+   * @param at its first element in C
    */
-  private void tile(Tile tile, int i, int rows, int j, int columns, int end, int worker) {
-    float[] b = right.floats(worker);
+  private void tile(
+      Tile tile,
+      int rows,
+      int columns,
+      boolean whole,
+      float[] a,
+      int atA,
+      float[] b,
+      int atB,
+      int at,
+      int worker) {
     int strideB = right.stride(tile);
-    boolean fits = columns == tile.columns || (i + rows - 1) * n + tile.columns <= end;
-    int at = atC + i * n + j;
-    int p = first;
-    do {
-      int count = Math.min(stretch, first + terms - p);
-      int atB = right.start(worker, p, j, tile);
-      if (p == 0 && rows == tile.rows && fits) {
-        left.multiply(worker, tile, i, rows, p, count, b, atB, strideB, c, at, n);
+    for (int p = 0; p == 0 || p < terms; p += stretch) {
+      int count = Math.min(stretch, terms - p);
+      boolean direct = whole && first + p == 0;
+      float[] sums = direct ? c : scratch.tile(worker);
+      int atSums = direct ? at : 0;
+      int stride = direct ? n : tile.columns;
+      int row = atB + p * strideB;
+      if (packsLeft) {
+        tile.multiply(count, a, atA + p * tile.rows, b, row, strideB, sums, atSums, stride);
       } else {
-        float[] edge = scratch.tile(worker);
-        left.multiply(worker, tile, i, rows, p, count, b, atB, strideB, edge, 0, tile.columns);
-        if (p == 0) {
-          store(edge, tile.columns, rows, columns, c, at, n);
-        } else {
-          add(edge, tile.columns, rows, columns, c, at, n);
-        }
+        tile.multiplyRows(
+            rows, count, a, atA + p, left.stride(), b, row, strideB, sums, atSums, stride);
       }
-      p += stretch;
-    } while (p < first + terms);
+      if (!direct && first + p == 0) {
+        store(sums, tile.columns, rows, columns, c, at, n);
+      } else if (!direct) {
+        add(sums, tile.columns, rows, columns, c, at, n);
+      }
+    }
   }
 
   private static void store(
