@@ -117,8 +117,8 @@ abstract class TiledProduct extends Workers.Task {
   }
 
   /**
-   * Cuts C into chunks, a few for each thread, by rows or by columns. By both if some threads had
-   * none; or if it is small, so that nothing is packed twice by that.
+   * Cuts C into chunks, a few for each thread: by rows or columns, whichever are packed by chunks.
+   * By both if that gives too few, though what chunks pack is then packed twice.
    */
   private void split(int depth, boolean byRows, boolean large, int threads, int parts) {
     high = (m + tiles.rows - 1) / tiles.rows;
@@ -126,20 +126,20 @@ abstract class TiledProduct extends Workers.Task {
     wide += wide * tiles.columns < n ? 1 : 0;
     rowChunks = 1;
     columnChunks = 1;
-    block = n;
+    block = Math.max(1, n);
     if (parts == 1 && !large) {
       return;
     }
+    int enough = large ? parts / 2 : parts;
     int fitHigh = Math.max(1, PIECE / (tiles.rows * depth));
     int fitWide = Math.max(1, PIECE / (tiles.columns * depth));
     if (byRows) {
       rowChunks = chunks(high, (high + fitHigh - 1) / fitHigh, threads, parts);
-      columnChunks = chunks(wide, 1, 1, (threads + rowChunks - 1) / rowChunks);
-      block = wide > 2 * fitWide ? fitWide * tiles.columns : n;
+      columnChunks = chunks(wide, 1, 1, (enough + rowChunks - 1) / rowChunks);
+      block = wide > 2 * fitWide ? fitWide * tiles.columns : block;
     } else {
       columnChunks = chunks(wide, (wide + fitWide - 1) / fitWide, threads, large ? parts : threads);
-      int rest = large ? threads : parts;
-      rowChunks = chunks(high, 1, 1, (rest + columnChunks - 1) / columnChunks);
+      rowChunks = chunks(high, 1, 1, (enough + columnChunks - 1) / columnChunks);
     }
   }
 
@@ -206,12 +206,11 @@ abstract class TiledProduct extends Workers.Task {
     if (dividesRight) {
       right.pack(worker, j0, j1);
     }
-    for (int j = j0; j < j1; j += block) {
-      rows(i0, i1, j, j1 - j < 2 * block ? j1 : j + block, worker);
-      if (j1 - j < 2 * block) {
-        return;
-      }
+    int j = j0;
+    for (; j1 - j >= 2L * block; j += block) {
+      rows(i0, i1, j, j + block, worker);
     }
+    rows(i0, i1, j, j1, worker);
   }
 
   private void rows(int i0, int i1, int j0, int j1, int worker) {
