@@ -16,7 +16,10 @@ import io.deltarule.engine.spi.Operand;
  */
 interface Kernels {
 
-  /** The most terms of a chain: a tile's rows of A and columns of B stay in the first cache. */
+  /**
+   * The most terms of a chain: a tile's rows of A stay in the first-level cache, and its columns of
+   * B, of which 48 do not, are read from the second-level one without loss.
+   */
   int LONGEST_STRETCH = 400;
 
   /** How many terms each stretch has, but for the last, when a sum has so many; at least 8. */
