@@ -27,7 +27,7 @@ final class LeftPanels {
 
   private static final VectorMask<Float> UPPER = Lanes.upper(LANES / 2);
 
-  private final Scratch scratch;
+  private final Pieces pieces;
   private final Transpose transpose = Transpose.ofLanes();
   private float[] a; // element (i, p) at at + i stride + p, or transposed
   private int at;
@@ -45,8 +45,8 @@ final class LeftPanels {
   private int terms;
   private int together; // panels of a chunk
 
-  LeftPanels(Scratch scratch, int workers) {
-    this.scratch = scratch;
+  LeftPanels(Pieces pieces, int workers) {
+    this.pieces = pieces;
     starts = new int[workers];
     tops = new int[workers];
   }
@@ -75,7 +75,7 @@ final class LeftPanels {
 
   /** Where a worker finds the panels, or A. */
   float[] floats(int worker) {
-    return packed ? scratch.left(shared ? 0 : worker) : a;
+    return packed ? pieces.floats(shared ? 0 : worker) : a;
   }
 
   /** Where for it the terms from p on begin in the rows from i on, the first of a tile. */
@@ -115,8 +115,8 @@ final class LeftPanels {
     choose(height, p, count);
     shared = true;
     int high = (m + rows - 1) / rows;
-    scratch.reserveLeft(1, (long) high * length);
-    starts[0] = scratch.leftStart(0);
+    pieces.reserve(1, (long) high * length);
+    starts[0] = pieces.start(0);
     tops[0] = 0;
     together = Math.max(1, Math.min(MOST_PANELS, (high + parts - 1) / parts));
     return (high + together - 1) / together;
@@ -126,7 +126,7 @@ final class LeftPanels {
   void divide(int height, int p, int count, int workers, int most) {
     choose(height, p, count);
     shared = false;
-    scratch.reserveLeft(workers, (long) ((most + rows - 1) / rows) * length);
+    pieces.reserve(workers, (long) ((most + rows - 1) / rows) * length);
   }
 
   /** The first row of a chunk. */
@@ -140,16 +140,16 @@ final class LeftPanels {
   }
 
   void pack(int chunk) {
-    pack(scratch.left(0), starts[0] + chunk * together * length, start(chunk), end(chunk));
+    pack(pieces.floats(0), starts[0] + chunk * together * length, start(chunk), end(chunk));
   }
 
   /** Packs rows, the first one that of a tile, for one worker. */
   void pack(int worker, int i0, int i1) {
-    starts[worker] = scratch.leftStart(worker);
+    starts[worker] = pieces.start(worker);
     tops[worker] = i0;
     int piece = MOST_PANELS * rows;
     for (int i = i0, to = starts[worker]; i < i1; i += piece, to += MOST_PANELS * length) {
-      pack(scratch.left(worker), to, i, Math.min(i1, i + piece));
+      pack(pieces.floats(worker), to, i, Math.min(i1, i + piece));
     }
   }
 

@@ -15,7 +15,7 @@ import jdk.incubator.vector.FloatVector;
  */
 final class RightPanels extends Workers.Task {
 
-  private final Scratch scratch;
+  private final Pieces pieces;
   private final Transpose transpose = Transpose.ofLanes();
   private float[] b; // element (p, j) at at + p stride + j, or transposed
   private int at;
@@ -33,8 +33,8 @@ final class RightPanels extends Workers.Task {
   private int whole; // columns of the widest panels, the first ones; may exceed n
   private int width; // columns of a chunk; the last one has the narrow panels
 
-  RightPanels(Scratch scratch, int workers) {
-    this.scratch = scratch;
+  RightPanels(Pieces pieces, int workers) {
+    this.pieces = pieces;
     starts = new int[workers];
     lefts = new int[workers];
   }
@@ -75,8 +75,8 @@ final class RightPanels extends Workers.Task {
     choose(widths, p, count);
     shared = true;
     width = Math.max(1, (whole / tiles.columns + parts - 1) / parts) * tiles.columns;
-    scratch.reserveRight(1, (long) roundUp(n, tiles.columns) * depth);
-    starts[0] = scratch.rightStart(0);
+    pieces.reserve(1, (long) roundUp(n, tiles.columns) * depth);
+    starts[0] = pieces.start(0);
     lefts[0] = 0;
     return (whole + width - 1) / width + (whole < n ? 1 : 0);
   }
@@ -85,21 +85,21 @@ final class RightPanels extends Workers.Task {
   void divide(Tiles widths, int p, int count, int workers, int columns) {
     choose(widths, p, count);
     shared = false;
-    scratch.reserveRight(workers, (long) roundUp(columns, tiles.columns) * depth);
+    pieces.reserve(workers, (long) roundUp(columns, tiles.columns) * depth);
   }
 
   /** Packs columns, the first one that of a tile, for one worker. */
   void pack(int worker, int j0, int j1) {
-    starts[worker] = scratch.rightStart(worker);
+    starts[worker] = pieces.start(worker);
     lefts[worker] = j0;
     int narrow = Math.max(j0, Math.min(j1, whole));
-    pack(scratch.right(worker), starts[worker] - j0 * depth, j0, narrow);
-    pack(scratch.right(worker), starts[worker] - j0 * depth, narrow, j1);
+    pack(pieces.floats(worker), starts[worker] - j0 * depth, j0, narrow);
+    pack(pieces.floats(worker), starts[worker] - j0 * depth, narrow, j1);
   }
 
   /** Where a worker finds the panels, or B. */
   float[] floats(int worker) {
-    return packed ? scratch.right(shared ? 0 : worker) : b;
+    return packed ? pieces.floats(shared ? 0 : worker) : b;
   }
 
   /** Where for it the rows from p on begin in the columns from j on, the first of a tile. */
@@ -122,7 +122,7 @@ final class RightPanels extends Workers.Task {
     boolean narrow = j0 >= whole;
     int start = narrow ? whole : j0;
     int end = narrow ? n : Math.min(whole, j0 + width);
-    pack(scratch.right(0), starts[0], start, end);
+    pack(pieces.floats(0), starts[0], start, end);
   }
 
   /** Packs columns of wide panels, or of narrow ones; that of column j is at atTo + j depth. */

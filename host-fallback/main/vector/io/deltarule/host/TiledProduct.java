@@ -63,8 +63,8 @@ abstract class TiledProduct extends Workers.Task {
   TiledProduct(Workers workers, Scratch scratch) {
     this.workers = workers;
     this.scratch = scratch;
-    left = new LeftPanels(scratch, workers.threads());
-    right = new RightPanels(scratch, workers.threads());
+    left = new LeftPanels(scratch.left, workers.threads());
+    right = new RightPanels(scratch.right, workers.threads());
   }
 
   /** Computes C; the operands are taken as transposed where it says so. */
