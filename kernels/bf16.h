@@ -1,5 +1,8 @@
 /*
- * Rounding to bf16, the upper half of a float: to the nearest, ties to even; NaN stays NaN.
+ * bf16, the upper half of a float. Rounding is to the nearest, ties to even; NaN stays NaN.
+ *
+ * A copy of a matrix in bf16 has rows of pitch numbers, a multiple of 8 that the columns fit in, so
+ * that every row starts at 16 bytes: cuBLAS's fast products need that. The numbers beyond are 0.
  */
 #ifndef DELTARULE_BF16_H
 #define DELTARULE_BF16_H
@@ -24,21 +27,30 @@ DEVICE HALF rounded(float x) {
   return (HALF)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
 }
 
-/* Up to VW floats, as many as are left. */
+DEVICE float widened(HALF half) {
+  union {
+    unsigned int bits;
+    float number;
+  } both;
+  both.bits = (unsigned int)half << 16;
+  return both.number;
+}
+
+/* Two neighbours. */
+struct __align__(4) HALF_PAIR {
+  HALF part[2];
+};
+
+/*
+ * VW floats, of which left are there, to a copy in bf16 whose rows are a multiple of VW long: zeros
+ * beyond.
+ */
 DEVICE void write_halves(INDEX left, const float *part, HALF *p) {
   HALVES halves;
   UNROLL for (int j = 0; j < VW; j++) {
-    halves.part[j] = rounded(part[j]);
+    halves.part[j] = j < left ? rounded(part[j]) : 0;
   }
-  if (left >= VW && (INDEX)p % sizeof(HALVES) == 0) {
-    *(HALVES *)p = halves;
-  } else {
-    UNROLL for (int j = 0; j < VW; j++) {
-      if (j < left) {
-        p[j] = halves.part[j];
-      }
-    }
-  }
+  *(HALVES *)p = halves;
 }
 
 #endif

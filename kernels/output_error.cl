@@ -20,7 +20,7 @@ KERNEL(WG, 1) void output_error_sigmoid(int m, int n,
     GLOBAL float *RESTRICT d, INDEX atD, GLOBAL float *RESTRICT partial,
     GLOBAL float *RESTRICT losses, INDEX atLosses, GLOBAL const int *RESTRICT at) {
   LOCAL float shared[WG];
-  const float loss = sigmoid_errors(GROUP(0), GROUPS(0), m, n, z + atZ, y + atY, d + atD);
+  const float loss = sigmoid_errors(0, GROUP(0), GROUPS(0), m, n, z + atZ, y + atY, d + atD);
   add_loss(GROUP(0), GROUPS(0), loss, shared, partial, losses + atLosses + at[0]);
 }
 
@@ -29,7 +29,7 @@ KERNEL(WG, 1) void output_error_linear(int m, int n,
     GLOBAL float *RESTRICT d, INDEX atD, GLOBAL float *RESTRICT partial,
     GLOBAL float *RESTRICT losses, INDEX atLosses, GLOBAL const int *RESTRICT at) {
   LOCAL float shared[WG];
-  const float loss = linear_errors(GROUP(0), GROUPS(0), m, n, z + atZ, y + atY, d + atD);
+  const float loss = linear_errors(0, GROUP(0), GROUPS(0), m, n, z + atZ, y + atY, d + atD);
   add_loss(GROUP(0), GROUPS(0), loss, shared, partial, losses + atLosses + at[0]);
 }
 

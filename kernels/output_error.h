@@ -6,30 +6,52 @@
 #define DELTARULE_OUTPUT_ERROR_H
 #include "portable.h"
 
-/* The work-item's part of the loss. */
-DEVICE float sigmoid_errors(int group, int groups, int m, int n, GLOBAL const float *z,
-                            GLOBAL const float *y, GLOBAL float *d) {
+/* The error of one output, and its part of the loss. */
+DEVICE float sigmoid_error(float logit, float target, int m) {
+  const float e = EXP(-FABS(logit)); /* at most 1 */
+  const float r = 1.0f / (1.0f + e);
+  return ((logit < 0.0f ? e * r : r) - target) / m;
+}
+
+DEVICE float sigmoid_loss(float logit, float target, int m) {
+  /* max(z, 0) - z y, where nothing overflows: z (1 - y) or -z y */
+  return (logit * ((logit > 0.0f ? 1.0f : 0.0f) - target) + LOG1P(EXP(-FABS(logit)))) / m;
+}
+
+DEVICE float linear_error(float z, float target, int m) {
+  return (z - target) / m;
+}
+
+DEVICE float linear_loss(float z, float target, int m) {
+  return 0.5f * (z - target) * ((z - target) / m);
+}
+
+/* The work-item's part of the loss; D as well, unless it is there. */
+DEVICE float sigmoid_errors(const int there, int group, int groups, int m, int n,
+                            GLOBAL const float *z, GLOBAL const float *y, GLOBAL float *d) {
   float loss = 0.0f;
   for (INDEX i = (INDEX)group * WG + group_item(); i < (INDEX)m * n; i += (INDEX)groups * WG) {
     const float logit = z[i];
     const float target = y[i];
-    const float e = EXP(-FABS(logit)); /* at most 1 */
-    const float r = 1.0f / (1.0f + e);
-    d[i] = ((logit < 0.0f ? e * r : r) - target) / m;
-    /* max(z, 0) - z y, where nothing overflows: z (1 - y) or -z y */
-    loss += (logit * ((logit > 0.0f ? 1.0f : 0.0f) - target) + LOG1P(e)) / m;
+    if (!there) {
+      d[i] = sigmoid_error(logit, target, m);
+    }
+    loss += sigmoid_loss(logit, target, m);
   }
   return loss;
 }
 
 /* Likewise. */
-DEVICE float linear_errors(int group, int groups, int m, int n, GLOBAL const float *z,
-                           GLOBAL const float *y, GLOBAL float *d) {
+DEVICE float linear_errors(const int there, int group, int groups, int m, int n,
+                           GLOBAL const float *z, GLOBAL const float *y, GLOBAL float *d) {
   float loss = 0.0f;
   for (INDEX i = (INDEX)group * WG + group_item(); i < (INDEX)m * n; i += (INDEX)groups * WG) {
-    const float difference = z[i] - y[i];
-    d[i] = difference / m;
-    loss += 0.5f * difference * (difference / m);
+    const float value = z[i];
+    const float target = y[i];
+    if (!there) {
+      d[i] = linear_error(value, target, m);
+    }
+    loss += linear_loss(value, target, m);
   }
   return loss;
 }

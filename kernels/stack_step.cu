@@ -1,5 +1,5 @@
 /*
- * One training step of a narrow stack of layers in one cooperative launch:
+ * Training steps of a narrow stack of layers in one cooperative launch, one after the other:
  *
  *   gather         X = inputs[rows[at]],  Y = targets[rows[at]]
  *   forward        Z(l) = A(l-1) W(l)' + 1 b(l)',  A(l) = f(Z(l))                l = 1 ... L
@@ -9,9 +9,9 @@
  *   update         theta = theta - shrink theta - rate step(g),  at = at + 1
  *
  * Each is cut into the same tiles and groups, by the same functions, as by gather, gemm_forward,
- * output_error_*, gemm_gradient, column_sums, gemm_propagate, update_* and cursor_advance, and all
+ * output_error_*, gemm_gradient, sum_columns, gemm_propagate, update_* and cursor_advance, and all
  * groups of the launch share them out: every buffer has the bits that those kernels leave. A
- * product's bits do not depend on its tile, a column's sum on CY alone.
+ * product's bits do not depend on its tile, a column's sum on CY and the chunks.
  *
  * The table, in words of 64 bits; an address is a device pointer, of float where nothing is said:
  *
@@ -30,7 +30,7 @@
  *    9  address of targets           24  bits of epsilon, float
  *   10  address of rows, int         25  layer 1, 11 words:
  *   11  address of at, int               n, k, f, whether Z is kept (0 or 1), and the addresses of
- *   12  0                                W, b, dW, db, saved, A, D
+ *   12  the number of steps              W, b, dW, db, saved, A, D
  *                                    36  layer 2, and so on
  *
  * Layer l has k = n(l-1), n = n(l), W, dW [n x k], b, db [n], saved, A, D [m x n]. f is its number
@@ -47,15 +47,16 @@
  *
  * Separate launches are some 4L + 4, with nothing for most of the card to do: 30-64-32-1 with m = 32
  * is 0.4 million multiplications and 16 KB of parameters, which stay in the second-level cache. What
- * counts is the way from one phase to the next, 2L barriers, and the waiting for memory in each: 19
- * us on an H200. So a phase has all that can be computed in it:
+ * counts is the way from one phase to the next, 2L barriers a step, and the waiting for memory in
+ * each. So a phase has all that can be computed in it:
  *
  *   1           X and Y are gathered for later; forward of layer 1 reads the rows where they lie
- *   2 ... L     forward of layers 2 ... L
- *   L + 1       output error, and the update of what is no layer's
+ *   2 ... L     forward of layers 2 ... L, in the last with the output error; but that of softmax,
+ *               which needs whole rows, has a phase of its own
  *   then        for l = L ... 1: dW(l), db(l), D(l-1), which need D(l) alone, and the update of
  *               layer l + 1, whose W has been read for the last time in the phase before; that of
- *               layer 1 by the work-items that have computed its gradient
+ *               layer 1 by the work-items that have computed its gradient. In the first of these
+ *               also the loss, and the update of what is no layer's
  */
 #include "column_sums.h"
 #include "gemm.h"
@@ -64,7 +65,13 @@
 
 #define LAYERS 16
 #define GAP 128
+#define CHUNK 64 /* rows of a chunk of column sums */
 #define UPDATES 4 /* at least TM */
+
+/* The table's numbers of the outputs. */
+#define SIGMOID_OUTPUT 0
+#define SOFTMAX 1
+#define LINEAR 2
 
 struct Layer {
   INDEX n, k, f, keep;
@@ -78,7 +85,7 @@ struct Step {
   const float *inputs, *targets;
   const int *rows;
   int *at;
-  INDEX unused;
+  INDEX steps;
   float *x, *y, *losses, *partial, *theta;
   const float *gradient;
   float *state;
@@ -133,22 +140,53 @@ DEVICE void gather_share(int m, int n, const float *data, const int *rows, float
   }
 }
 
-/* A group's share of the output error; partial sums of the loss, if there are several. */
-DEVICE void output_error_share(const Step &s, int at, const Layer &last, LOCAL_PTR float *shared) {
+/*
+ * The end of a tile of the output layer: the errors of the logits that the work-item has written,
+ * where each needs its own alone.
+ */
+DEVICE void output_errors_of_tile(const Step &s, int tileX, int tileY, const int *rows,
+                                  const Layer &last) {
+  const int m = (int)s.m;
+  const int n = (int)last.n;
+  UNROLL for (int i = 0; i < TM * NV; i++) {
+    const int row = tileY * BM + ITEM(1) * TM + i / NV;
+    const int column = tileX * BN + i % NV * GX + ITEM(0);
+    if (row < m && column < n) {
+      const INDEX element = (INDEX)row * n + column;
+      const float target = s.targets[rows[row] * (INDEX)n + column];
+      last.d[element] = s.output == LINEAR ? linear_error(last.a[element], target, m)
+                                           : sigmoid_error(last.a[element], target, m);
+    }
+  }
+}
+
+/*
+ * A group's share of the loss, in partial sums if there are several; and of softmax's output error,
+ * which no tile has computed.
+ */
+DEVICE void loss_share(const Step &s, int at, const Layer &last, LOCAL_PTR float *shared) {
   const int m = (int)s.m;
   const int n = (int)last.n;
   const int groups = (int)s.lossGroups;
   for (int group = GROUP(0); group < groups; group += GROUPS(0)) {
     float loss;
-    if (s.output == 0) {
-      loss = sigmoid_errors(group, groups, m, n, last.a, s.y, last.d);
-    } else if (s.output == 1) {
+    if (s.output == SIGMOID_OUTPUT) {
+      loss = sigmoid_errors(1, group, groups, m, n, last.a, s.y, last.d);
+    } else if (s.output == SOFTMAX) {
       loss = softmax_errors(group, groups, m, n, last.a, s.y, last.d, shared);
     } else {
-      loss = linear_errors(group, groups, m, n, last.a, s.y, last.d);
+      loss = linear_errors(1, group, groups, m, n, last.a, s.y, last.d);
     }
     add_loss(group, groups, loss, shared, s.partial, s.losses + at);
   }
+}
+
+/* Adds the partial sums of the loss, once all groups have written theirs. */
+DEVICE void add_losses(const Step &s, int at, int *added, LOCAL_PTR float *shared) {
+  if (!*added && GROUP(0) == 0) {
+    add_partial_losses((int)s.lossGroups, s.partial, shared, s.losses + at);
+  }
+  *added = 1;
 }
 
 /*
@@ -231,9 +269,29 @@ DEVICE void update_gaps(const Step &s, const float *scalars) {
   }
 }
 
+/* The sums of CX columns, as sum_columns adds them with a chunk for CHUNK rows. */
+DEVICE void chunked_column_sums(int first, int m, int n, const float *d, LOCAL_PTR float *shared,
+                                LOCAL_PTR float *ofChunks, float *db) {
+  const int chunks = parts(m, CHUNK); /* at most CY */
+  const int item = group_item();
+  if (chunks == 1) {
+    column_sums_of(first, 0, 1, m, n, d, shared, db);
+    return;
+  }
+  for (int chunk = 0; chunk < chunks; chunk++) {
+    const float sum = added_columns(column_part(first, chunk, chunks, m, n, d), shared);
+    if (item < CX) {
+      ofChunks[chunk * CX + item] = sum;
+    }
+  }
+  BARRIER();
+  const float part = item < chunks * CX ? 0.0f + ofChunks[item] : 0.0f;
+  add_columns(part, first + item % CX, n, shared, db);
+}
+
 /* A group's share of dW, db and the error signal below, which need the layer's own alone. */
 DEVICE void backward_share(const Step &s, int l, const float *scalars, LOCAL_PTR float *shared,
-                           STAGED *tileLeft, STAGED *tileRight) {
+                           LOCAL_PTR float *ofChunks, STAGED *tileLeft, STAGED *tileRight) {
   const Layer &from = s.layer[l];
   const int m = (int)s.m;
   const int n = (int)from.n;
@@ -257,7 +315,7 @@ DEVICE void backward_share(const Step &s, int l, const float *scalars, LOCAL_PTR
       }
     } else {
       const int first = (piece - gradients) * CX;
-      column_sums_of(first, 0, 1, m, n, from.d, shared, from.db);
+      chunked_column_sums(first, m, n, from.d, shared, ofChunks, from.db);
       if (l == 0 && group_item() < CX && first + group_item() < n) {
         const INDEX at = from.db - s.gradient + first + group_item();
         update_some(s, at, 1, at + 1, scalars);
@@ -266,13 +324,11 @@ DEVICE void backward_share(const Step &s, int l, const float *scalars, LOCAL_PTR
   }
 }
 
-KERNEL(GX, GY) void stack_step(const __grid_constant__ Step s) {
-  TILE_LEFT(tileLeft);
-  TILE_RIGHT(tileRight);
-  LOCAL float shared[WG];
+/* A group's share of the step whose number in the schedule is at. */
+DEVICE void one_step(const Step &s, int at, STAGED *tileLeft, STAGED *tileRight,
+                     LOCAL_PTR float *shared, LOCAL_PTR float *ofChunks) {
   const int layers = (int)s.layers;
   const int m = (int)s.m;
-  const int at = s.at[0]; /* before the first barrier; it changes after the last */
   const int *rows = s.rows + (INDEX)at * s.length;
   const float *scalars = s.schedule + (INDEX)at * SCALARS;
 
@@ -287,6 +343,9 @@ KERNEL(GX, GY) void stack_step(const __grid_constant__ Step s) {
                     l == 0 ? rows : 0, to.w, result, tileLeft, tileRight);
       end_forward(tile % across, tile / across, m, n, (int)to.f, (int)to.keep, result, to.b,
                   to.saved, to.a);
+      if (l == layers - 1 && s.output != SOFTMAX) {
+        output_errors_of_tile(s, tile % across, tile / across, rows, to);
+      }
     }
     if (l == 0) {
       gather_share(m, (int)s.features, s.inputs, rows, s.x);
@@ -295,15 +354,16 @@ KERNEL(GX, GY) void stack_step(const __grid_constant__ Step s) {
     grid_barrier(s.barrier);
   }
 
-  output_error_share(s, at, s.layer[layers - 1], shared);
+  loss_share(s, at, s.layer[layers - 1], shared);
   update_gaps(s, scalars);
-  grid_barrier(s.barrier);
-  if (s.lossGroups > 1 && GROUP(0) == 0) {
-    add_partial_losses((int)s.lossGroups, s.partial, shared, s.losses + at);
+  int added = s.lossGroups == 1;
+  if (s.output == SOFTMAX || (!added && layers == 1)) {
+    grid_barrier(s.barrier);
+    add_losses(s, at, &added, shared);
   }
 
   for (int l = layers - 1; l >= 0; l--) {
-    backward_share(s, l, scalars, shared, tileLeft, tileRight);
+    backward_share(s, l, scalars, shared, ofChunks, tileLeft, tileRight);
     if (l + 1 < layers) {
       const Layer &above = s.layer[l + 1];
       update_share(s, above.dw, above.n * above.k, scalars);
@@ -311,9 +371,25 @@ KERNEL(GX, GY) void stack_step(const __grid_constant__ Step s) {
     }
     if (l > 0) {
       grid_barrier(s.barrier);
+      add_losses(s, at, &added, shared);
     }
   }
+}
+
+KERNEL(GX, GY) void stack_step(const __grid_constant__ Step s) {
+  TILE_LEFT(tileLeft);
+  TILE_RIGHT(tileRight);
+  LOCAL float shared[WG];
+  LOCAL float ofChunks[WG];
+  const int first = s.at[0]; /* before the first barrier; it changes after the last */
+  const int end = first + (int)s.steps;
+  for (int at = first; at < end; at++) {
+    if (at > first) {
+      grid_barrier(s.barrier);
+    }
+    one_step(s, at, tileLeft, tileRight, shared, ofChunks);
+  }
   if (GROUP(0) == 0 && group_item() == 0) {
-    s.at[0] = at + 1;
+    s.at[0] = end;
   }
 }

@@ -215,6 +215,8 @@ final class ComparisonBenchmark implements Callable<Integer> {
         Matrix x = own(engine.allocate("batch", batch, samples.inputs()));
         Matrix y = own(engine.allocate("batch targets", batch, samples.outputs()));
         Stack.Pass pass = stack.pass(batch).forTraining();
+        List<Matrix> scratch = new ArrayList<>(pass.scratch());
+        scratch.add(x);
         step =
             own(
                 engine.record(
@@ -225,7 +227,8 @@ final class ComparisonBenchmark implements Callable<Integer> {
                       pass.backward(x, y, losses, cursor);
                       engine.update(rule, stack.theta(), stack.gradient(), state, schedule, cursor);
                       engine.advance(cursor);
-                    }));
+                    },
+                    scratch));
       } catch (RuntimeException e) {
         close();
         throw e;
@@ -241,9 +244,7 @@ final class ComparisonBenchmark implements Callable<Integer> {
     void epochs(int count) {
       for (int i = 0; i < count; i++) {
         engine.set(cursor, 0);
-        for (int b = 0; b < batches; b++) {
-          step.run();
-        }
+        step.run(batches);
       }
       engine.finish();
     }

@@ -1,5 +1,7 @@
 package io.deltarule.engine;
 
+import java.util.List;
+
 /**
  * A device that backpropagates through stacks of dense layers: an arena of matrices, and the
  * equations of backpropagation on them. It knows nothing of files, epochs or data sets.
@@ -211,7 +213,20 @@ public interface Engine extends AutoCloseable {
    *     others are refused
    * @return the recording
    */
-  Recording record(Runnable calls);
+  default Recording record(Runnable calls) {
+    return record(calls, List.of());
+  }
+
+  /**
+   * Likewise, with scratch matrices: what they hold before and after a replay is nobody's concern,
+   * so that an engine need not write what only a look at them would show. Of a training step these
+   * are the activations and the error signals.
+   *
+   * @param calls see {@link #record(Runnable)}; they write to a scratch matrix before they read it
+   * @param scratch of this engine; unspecified after a replay
+   * @return the recording
+   */
+  Recording record(Runnable calls, List<Matrix> scratch);
 
   /** Waits until all calls have finished. */
   void finish();

@@ -11,9 +11,10 @@ interface Batches {
   void begin(int[] order);
 
   /**
-   * Queues the training step on a batch.
+   * Queues the training step on some batches.
    *
-   * @param batch its number in the epoch, from 0 and one after the other
+   * @param from the number of the first in the epoch, 0 or where the last call ended
+   * @param to the number of the first that is left
    */
-  void step(int batch);
+  void steps(int from, int to);
 }

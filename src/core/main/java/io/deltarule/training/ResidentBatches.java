@@ -5,7 +5,9 @@ import io.deltarule.engine.Engine;
 import io.deltarule.engine.Indices;
 import io.deltarule.engine.Matrix;
 import io.deltarule.engine.Recording;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.BiConsumer;
 
 /**
@@ -30,6 +32,7 @@ final class ResidentBatches implements Batches {
    * @param size the rows of a batch
    * @param cursor the number of the batch; the step moves it on
    * @param step calls the training step on a batch and its targets
+   * @param scratch what nobody else reads of it
    */
   ResidentBatches(
       Engine engine,
@@ -37,7 +40,8 @@ final class ResidentBatches implements Batches {
       Samples samples,
       int size,
       Cursor cursor,
-      BiConsumer<Matrix, Matrix> step) {
+      BiConsumer<Matrix, Matrix> step,
+      List<Matrix> scratch) {
     this.engine = engine;
     this.cursor = cursor;
     int steps = samples.batches(size);
@@ -47,20 +51,25 @@ final class ResidentBatches implements Batches {
     order = resources.own(engine.allocateIndices("order", steps, size, rows));
     Matrix x = resources.own(engine.allocate("batch", size, samples.inputs()));
     Matrix y = resources.own(engine.allocate("batch targets", size, samples.outputs()));
-    this.step = resources.own(record(x, y, step));
+    List<Matrix> unread = new ArrayList<>(scratch);
+    unread.add(x);
+    this.step = resources.own(record(x, y, step, unread));
     int left = rows % size;
-    lastStep = left == 0 ? this.step : resources.own(record(x.top(left), y.top(left), step));
+    lastStep =
+        left == 0 ? this.step : resources.own(record(x.top(left), y.top(left), step, unread));
     engine.write(features, samples.features());
     engine.write(targets, samples.targets());
   }
 
-  private Recording record(Matrix x, Matrix y, BiConsumer<Matrix, Matrix> step) {
+  private Recording record(
+      Matrix x, Matrix y, BiConsumer<Matrix, Matrix> step, List<Matrix> scratch) {
     return engine.record(
         () -> {
           engine.gather(features, order, cursor, x);
           engine.gather(targets, order, cursor, y);
           step.accept(x, y);
-        });
+        },
+        scratch);
   }
 
   @Override
@@ -70,7 +79,13 @@ final class ResidentBatches implements Batches {
   }
 
   @Override
-  public void step(int batch) {
-    (batch == order.rows() - 1 ? lastStep : step).run();
+  public void steps(int from, int to) {
+    int whole = Math.min(to, order.rows() - 1);
+    if (whole > from) {
+      step.run(whole - from);
+    }
+    if (to > whole) {
+      lastStep.run();
+    }
   }
 }

@@ -9,6 +9,8 @@ import io.deltarule.network.Parameters;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
 
 /**
  * A network on an engine: its parameters in one block, so that one call updates, copies or reads
@@ -338,6 +340,20 @@ public final class Stack implements AutoCloseable {
       for (int l = 0; l < a.length; l++) {
         engine.gradients(d[l], l == 0 ? x : a[l - 1], dw[l], db[l]);
       }
+    }
+
+    /**
+     * What only the passes themselves look at, once they are recorded: all but the logits.
+     *
+     * @return the scratch of {@link Engine#record(Runnable, List)}
+     */
+    public List<Matrix> scratch() {
+      int last = a.length - 1;
+      return Stream.of(Arrays.stream(a, 0, last), Arrays.stream(saved, 0, last), Arrays.stream(d))
+          .flatMap(matrices -> matrices)
+          .filter(Objects::nonNull)
+          .distinct()
+          .toList();
     }
 
     /**

@@ -3,6 +3,7 @@ package io.deltarule.training;
 import io.deltarule.engine.Engine;
 import io.deltarule.engine.Matrix;
 import io.deltarule.engine.Recording;
+import java.util.List;
 import java.util.function.BiConsumer;
 
 /**
@@ -33,13 +34,15 @@ final class StreamedBatches implements Batches {
    * @param samples to learn from
    * @param size the rows of a batch
    * @param step calls the training step on a batch and its targets
+   * @param scratch what nobody else reads of it
    */
   StreamedBatches(
       Engine engine,
       Resources resources,
       Samples samples,
       int size,
-      BiConsumer<Matrix, Matrix> step) {
+      BiConsumer<Matrix, Matrix> step,
+      List<Matrix> scratch) {
     this.size = size;
     steps = samples.batches(size);
     features = new HostRows(engine, samples.features(), samples.inputs(), size);
@@ -48,14 +51,14 @@ final class StreamedBatches implements Batches {
     for (int i = 0; i < places.length; i++) {
       Matrix x = resources.own(engine.allocate("batch " + i, size, samples.inputs()));
       Matrix y = resources.own(engine.allocate("batch targets " + i, size, samples.outputs()));
-      places[i] = new Place(x, y, resources.own(engine.record(() -> step.accept(x, y))));
+      places[i] = new Place(x, y, resources.own(engine.record(() -> step.accept(x, y), scratch)));
     }
     int left = samples.rows() % size;
     Place last = places[(steps - 1) % places.length];
     if (left > 0) {
       Matrix x = last.x.top(left);
       Matrix y = last.y.top(left);
-      last = new Place(x, y, resources.own(engine.record(() -> step.accept(x, y))));
+      last = new Place(x, y, resources.own(engine.record(() -> step.accept(x, y), scratch)));
     }
     lastPlace = last;
   }
@@ -66,10 +69,12 @@ final class StreamedBatches implements Batches {
   }
 
   @Override
-  public void step(int batch) {
-    Place place = batch == steps - 1 ? lastPlace : places[batch % places.length];
-    features.gather(order, batch * size, place.x);
-    targets.gather(order, batch * size, place.y);
-    place.step.run();
+  public void steps(int from, int to) {
+    for (int batch = from; batch < to; batch++) {
+      Place place = batch == steps - 1 ? lastPlace : places[batch % places.length];
+      features.gather(order, batch * size, place.x);
+      targets.gather(order, batch * size, place.y);
+      place.step.run();
+    }
   }
 }

@@ -200,8 +200,9 @@ public final class Trainer {
 
     private Batches batches() {
       return placement == DataPlacement.DEVICE
-          ? new ResidentBatches(engine, resources, training, batch, cursor, this::step)
-          : new StreamedBatches(engine, resources, training, batch, this::step);
+          ? new ResidentBatches(
+              engine, resources, training, batch, cursor, this::step, pass.scratch())
+          : new StreamedBatches(engine, resources, training, batch, this::step, pass.scratch());
     }
 
     /** One training step on a batch: forward, output error, backward, update. */
@@ -239,9 +240,8 @@ public final class Trainer {
         }
         long portionStart = System.nanoTime();
         int end = Math.min(steps, i + portion);
-        for (; i < end; i++) {
-          batches.step(i);
-        }
+        batches.steps(i, end);
+        i = end;
         engine.finish();
         listener.progress(epoch, Math.min(i * batch, training.rows()), training.rows());
         double took = (System.nanoTime() - portionStart) * 1e-9;

@@ -894,6 +894,7 @@ public abstract class EngineContract {
       assertRefusal("read", () -> engine.read(null, new float[6]));
       assertRefusal("read", () -> engine.read(closed, new float[6]));
       assertRefusal("read", () -> engine.read(foreign, new float[6]));
+      assertRefusal("record", () -> engine.record(() -> {}, List.of(foreign)));
       assertRefusal("write", () -> engine.write(rows, new int[3]));
       assertRefusal("write", () -> engine.write(rows, null));
       assertRefusal("write", () -> engine.write((Indices) null, new int[4]));
@@ -1205,6 +1206,13 @@ public abstract class EngineContract {
     Matrices.assertSame("not begun", new float[4], read(z));
     Matrices.assertSame("losses", new float[] {7, 0, 0}, read(losses));
     engine.set(at, 0);
+    message = assertThrows(IllegalArgumentException.class, () -> recording.run(3)).getMessage();
+    assertTrue(message.contains("at") && message.contains("3 times"), message);
+    assertThrows(IllegalArgumentException.class, () -> recording.run(0));
+    assertEquals(0, at.position());
+    recording.run(2);
+    assertEquals(2, at.position());
+    engine.set(at, 0);
     recording.run();
     assertEquals(1, at.position());
     d.close();
@@ -1219,18 +1227,26 @@ public abstract class EngineContract {
   @EnumSource(Activation.class)
   void recordedEqualsCalled(Activation f) {
     Network network = new Network(19, List.of(33, 17), f, 3, Output.SOFTMAX);
-    Task task = new Task(network, new Adam(0.9f, 0.999f, 1e-8f), 0.01, 50, 16, 25);
+    Task task = new Task(network, new Adam(0.9f, 0.999f, 1e-8f), 0.01, 50, 16, 24);
     try (Trainee called = new Trainee(engine, task);
-        Trainee replayed = new Trainee(engine, task)) {
+        Trainee replayed = new Trainee(engine, task);
+        Trainee withScratch = new Trainee(engine, task)) {
       try (Recording whole = engine.record(() -> replayed.step(16));
-          Recording last = engine.record(() -> replayed.step(2))) {
+          Recording last = engine.record(() -> replayed.step(2));
+          Recording wholeWith = engine.record(() -> withScratch.step(16), withScratch.scratch());
+          Recording lastWith = engine.record(() -> withScratch.step(2), withScratch.scratch())) {
         for (int t = 0; t < task.steps(); t++) {
           boolean smaller = t % 4 == 3;
           called.step(smaller ? 2 : 16);
           (smaller ? last : whole).run();
+          if (smaller) {
+            wholeWith.run(3);
+            lastWith.run();
+          }
         }
       }
       assertSameRun(called, replayed);
+      assertSameRun(called, withScratch);
     }
   }
 

@@ -5,6 +5,8 @@ import io.deltarule.network.Parameters;
 import io.deltarule.reference.Reference;
 import io.deltarule.reference.ReferenceNetwork;
 import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * A whole training run by the engine's calls alone, and the same by the reference. All batches are
@@ -141,6 +143,13 @@ final class Trainee implements AutoCloseable {
 
   private Matrix biases(Matrix block, int l) {
     return block.slice(biasOffsets[l], 1, task.network.units(l));
+  }
+
+  /** What a step computes on its way. */
+  List<Matrix> scratch() {
+    return Stream.of(Stream.of(x), Stream.of(saved), Stream.of(a), Stream.of(d))
+        .flatMap(matrices -> matrices)
+        .toList();
   }
 
   /** One step on the first m rows of its list. */

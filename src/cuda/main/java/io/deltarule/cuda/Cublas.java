@@ -35,7 +35,7 @@ import org.slf4j.LoggerFactory;
  * <p>Matrices here are row-major, cuBLAS's are column-major: it sees the transpose of each. So the
  * transposed equation is what it is asked for, with the factors swapped: {@code Z = X W'} becomes
  * {@code Z' = W X'}. In it X' and Z' are X and Z as they lie in memory, and W has to be transposed,
- * as the library sees W'. The leading dimension is the number of columns.
+ * as the library sees W'. The leading dimension is the pitch.
  */
 final class Cublas implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(Cublas.class);
@@ -88,59 +88,58 @@ final class Cublas implements AutoCloseable {
   }
 
   /**
+   * A factor as it lies in memory.
+   *
+   * @param address of its first element; 16-bit elements with bf16
+   * @param pitch from the start of a row to that of the next, in elements
+   */
+  record Factor(CUdeviceptr address, int pitch) {}
+
+  /**
    * {@code Z = X W'}.
    *
-   * @param precision of the product; with bf16, X and W hold 16-bit elements
    * @param x [m x k]
    * @param w [n x k]
    * @param z [m x n], 32-bit
    */
-  void forward(
-      Precision precision, CUdeviceptr x, CUdeviceptr w, CUdeviceptr z, int m, int n, int k) {
-    multiply("X W'", precision, CUBLAS_OP_T, w, k, CUBLAS_OP_N, x, k, z, m, n, k);
+  void forward(Precision precision, Factor x, Factor w, CUdeviceptr z, int m, int n, int k) {
+    multiply("X W'", precision, CUBLAS_OP_T, w, CUBLAS_OP_N, x, z, m, n, k);
   }
 
   /**
    * {@code E = D W}.
    *
-   * @param precision of the product; with bf16, D and W hold 16-bit elements
    * @param d [m x k]
    * @param w [k x n]
    * @param e [m x n], 32-bit
    */
-  void propagate(
-      Precision precision, CUdeviceptr d, CUdeviceptr w, CUdeviceptr e, int m, int n, int k) {
-    multiply("D W", precision, CUBLAS_OP_N, w, n, CUBLAS_OP_N, d, k, e, m, n, k);
+  void propagate(Precision precision, Factor d, Factor w, CUdeviceptr e, int m, int n, int k) {
+    multiply("D W", precision, CUBLAS_OP_N, w, CUBLAS_OP_N, d, e, m, n, k);
   }
 
   /**
    * {@code dW = D' A}.
    *
-   * @param precision of the product; with bf16, D and A hold 16-bit elements
    * @param d [k x m]
    * @param a [k x n]
    * @param dw [m x n], 32-bit
    */
-  void gradient(
-      Precision precision, CUdeviceptr d, CUdeviceptr a, CUdeviceptr dw, int m, int n, int k) {
-    multiply("D' A", precision, CUBLAS_OP_N, a, n, CUBLAS_OP_T, d, m, dw, m, n, k);
+  void gradient(Precision precision, Factor d, Factor a, CUdeviceptr dw, int m, int n, int k) {
+    multiply("D' A", precision, CUBLAS_OP_N, a, CUBLAS_OP_T, d, dw, m, n, k);
   }
 
   /**
    * The transposed product, {@code result' [n x m] = right' [n x k] left' [k x m]} in column-major.
    *
    * @param transposeRight whether cuBLAS has to transpose the right factor as it sees it
-   * @param rightColumns of the right factor as it lies in memory
    */
   private void multiply(
       String product,
       Precision precision,
       int transposeRight,
-      CUdeviceptr right,
-      int rightColumns,
+      Factor right,
       int transposeLeft,
-      CUdeviceptr left,
-      int leftColumns,
+      Factor left,
       CUdeviceptr result,
       int m,
       int n,
@@ -166,12 +165,12 @@ final class Cublas implements AutoCloseable {
             m,
             k,
             ONE,
-            right,
+            right.address(),
             type,
-            rightColumns,
-            left,
+            right.pitch(),
+            left.address(),
             type,
-            leftColumns,
+            left.pitch(),
             ZERO,
             result,
             CUDA_R_32F,

@@ -3,6 +3,7 @@ package io.deltarule.cuda;
 import static jcuda.driver.JCudaDriver.cuMemsetD32Async;
 import static jcuda.driver.JCudaDriver.cuStreamSynchronize;
 
+import io.deltarule.cuda.Workspace.Use;
 import io.deltarule.engine.Activation;
 import io.deltarule.engine.EngineDescription;
 import io.deltarule.engine.EngineMemory;
@@ -26,7 +27,7 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
   private final Device device;
   private final Precision precision;
   private final List<Runnable> releases = new ArrayList<>(); // in the order of creation
-  private final List<Replay> graphs = new ArrayList<>();
+  private final List<Replay> replays = new ArrayList<>();
   private final Context context;
   private final CUstream stream;
   private final Timeline timeline;
@@ -34,6 +35,7 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
   private final Transfers transfers;
   private final Equations equations;
   private final Plan plan;
+  private final FusedStep fusedStep;
   private final Workspace workspace; // of calls outside of recordings
   private List<Op> recorded; // while recording
 
@@ -59,33 +61,53 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
       releases.add(transfers::close);
       Kernels kernels = new Kernels(device);
       releases.add(kernels::close);
-      Launcher launcher = new Launcher(stream, timeline);
       Cublas cublas = null;
       if (blas) {
         cublas = new Cublas(stream, Cublas.workspaceBytes(device.capability() / 10));
         releases.add(cublas::close);
       }
-      Products products = new Products(launcher, kernels, timeline, cublas, precision, rule);
-      equations = new Equations(launcher, kernels, products, memory, stream, timeline);
-      releases.add(equations::close);
-      CUstream side = Context.stream();
-      releases.add(() -> Context.release(side));
-      Products small =
-          new Products(new Launcher(side, timeline), kernels, timeline, null, precision, rule);
-      Branch branch = new Branch(stream, side, small);
-      releases.add(branch::close);
-      plan =
-          new Plan(
-              equations,
-              products,
-              new FusedStep(launcher, kernels, products, timeline, transfers, device),
-              branch);
+      CudaBlock partialLosses = own(memory.zeros(Equations.MOST_PARTIALS));
+      equations = equations(stream, kernels, cublas, rule, partialLosses, Use.SUMS);
+      Branch weights = branch(kernels, rule, partialLosses, Use.SUMS_OF_WEIGHTS);
+      Branch aside = branch(kernels, rule, partialLosses, Use.SUMS_ASIDE);
+      plan = new Plan(equations, weights, aside);
+      fusedStep = new FusedStep(context, equations, kernels, timeline, transfers, device);
       workspace = new Workspace(memory, false);
       releases.add(workspace::close);
     } catch (RuntimeException | Error e) {
       releaseAll();
       throw e;
     }
+  }
+
+  /** What launches on a stream. */
+  private Equations equations(
+      CUstream on,
+      Kernels kernels,
+      Cublas cublas,
+      Products.Rule rule,
+      CudaBlock partialLosses,
+      Use sums) {
+    CudaBlock counters = own(memory.zeros(Kernels.COUNTERS));
+    Launcher launcher = new Launcher(on, timeline);
+    Products products =
+        new Products(launcher, kernels, timeline, cublas, precision, rule, counters, sums);
+    return new Equations(launcher, kernels, products, partialLosses, on, timeline);
+  }
+
+  /** A branch, for what is small: without cuBLAS. */
+  private Branch branch(Kernels kernels, Products.Rule rule, CudaBlock partialLosses, Use sums) {
+    CUstream side = Context.stream();
+    releases.add(() -> Context.release(side));
+    Branch branch =
+        new Branch(stream, side, equations(side, kernels, null, rule, partialLosses, sums));
+    releases.add(branch::close);
+    return branch;
+  }
+
+  private CudaBlock own(CudaBlock block) {
+    releases.add(block::release);
+    return block;
   }
 
   @Override
@@ -215,7 +237,7 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
   // Recording, waiting, closing.
 
   @Override
-  protected Replay compile(List<Runnable> launches) {
+  protected Replay compile(List<Runnable> launches, List<Operand<CudaBlock>> scratch) {
     List<Op> ops = new ArrayList<>();
     recorded = ops;
     try {
@@ -224,25 +246,24 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
       recorded = null;
     }
     context.makeCurrent();
-    Graph graph =
-        new Graph(
-            context,
-            stream,
-            timeline,
-            transfers,
-            new Workspace(memory, true),
-            own -> plan.launch(ops, own));
-    graphs.add(graph);
+    Workspace own = new Workspace(memory, true);
+    Replay fused = fusedStep.prepare(ops, own);
+    Replay prepared =
+        fused != null
+            ? fused
+            : new Graph(
+                context, stream, timeline, transfers, own, to -> plan.launch(ops, scratch, to));
+    replays.add(prepared);
     return new Replay() {
       @Override
-      public void run() {
-        graph.run();
+      public void run(int times) {
+        prepared.run(times);
       }
 
       @Override
       public void close() {
-        graph.close();
-        graphs.remove(graph);
+        prepared.close();
+        replays.remove(prepared);
       }
     };
   }
@@ -257,8 +278,8 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
   protected void releaseDevice() {
     context.makeCurrentToRelease();
     Cuda.warn(cuStreamSynchronize(stream), "cuStreamSynchronize");
-    graphs.forEach(Replay::close);
-    graphs.clear();
+    replays.forEach(Replay::close);
+    replays.clear();
     releaseAll();
   }
 

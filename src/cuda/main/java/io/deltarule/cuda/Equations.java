@@ -5,8 +5,8 @@ import static jcuda.driver.JCudaDriver.cuMemcpyDtoDAsync;
 import io.deltarule.engine.UpdateRule;
 import jcuda.driver.CUstream;
 
-/** The launches of each equation. */
-final class Equations implements AutoCloseable {
+/** The launches of each equation, on one stream. */
+final class Equations {
 
   /** The most blocks of an output error, and the numbers in {@link #partialLosses}. */
   static final int MOST_PARTIALS = 256;
@@ -25,7 +25,7 @@ final class Equations implements AutoCloseable {
       Launcher launcher,
       Kernels kernels,
       Products products,
-      Memory memory,
+      CudaBlock partialLosses,
       CUstream stream,
       Timeline timeline) {
     this.launcher = launcher;
@@ -33,31 +33,40 @@ final class Equations implements AutoCloseable {
     this.products = products;
     this.stream = stream;
     this.timeline = timeline;
-    partialLosses = memory.zeros(MOST_PARTIALS);
+    this.partialLosses = partialLosses;
+  }
+
+  Launcher launcher() {
+    return launcher;
+  }
+
+  Products products() {
+    return products;
   }
 
   void launch(Op op, Workspace workspace) {
-    Halves halves = workspace.halves();
+    Copies copies = workspace.copies();
     if (op instanceof Op.Copy copy) {
       copy(copy);
-      halves.written(copy.to(), false);
+      copies.written(copy.to(), false);
     } else if (op instanceof Op.Advance advance) {
       launcher.begin(kernels.cursorAdvance()).block(advance.cursor().block()).blocks(1, 1);
     } else if (op instanceof Op.Gather gather) {
-      gather(gather, halves);
+      gather(gather, true, workspace);
     } else if (op instanceof Op.Forward forward) {
       products.forward(forward, workspace);
     } else if (op instanceof Op.OutputError error) {
-      outputError(error);
-      error.results().forEach(result -> halves.written(result, false));
+      if (outputError(error, workspace)) {
+        sumLosses(error);
+      }
     } else if (op instanceof Op.Propagate propagate) {
-      products.propagate(propagate, null, workspace);
+      products.propagate(propagate, workspace);
     } else if (op instanceof Op.Gradients gradients) {
       products.weightGradient(gradients, workspace);
       products.biasGradient(gradients.d(), gradients.db(), workspace);
     } else if (op instanceof Op.Update update) {
       update(update);
-      update.results().forEach(result -> halves.written(result, false));
+      update.results().forEach(result -> copies.written(result, false));
     } else {
       throw new AssertionError(op);
     }
@@ -78,28 +87,41 @@ final class Equations implements AutoCloseable {
     }
   }
 
-  private void gather(Op.Gather op, Halves halves) {
+  /**
+   * Launches {@code X = data[rows]}.
+   *
+   * @param keep whether X is needed as floats, not only as the copy that the next product takes
+   */
+  void gather(Op.Gather op, boolean keep, Workspace workspace) {
     if (op.batch().size() == 0) {
       return;
     }
-    Address half = halves.toWrite(op.batch());
-    launcher
-        .begin(half == null ? kernels.gather() : kernels.gatherBf16())
-        .number(op.batch().rows())
-        .number(op.batch().columns())
-        .number(op.rows().columns())
-        .matrix(op.data())
-        .block(op.rows().block())
-        .block(op.at().block())
-        .matrix(op.batch());
+    int m = op.batch().rows();
+    int n = op.batch().columns();
+    Address half = workspace.copies().toWrite(op.batch());
+    launcher.begin(half == null ? kernels.gather() : kernels.gatherBf16()).number(m).number(n);
     if (half != null) {
-      launcher.address(half).index(0);
+      launcher.number(Copies.pitch(n));
     }
-    launcher.blocks(Kernels.blocksOfVectors(op.batch().size()), 1);
-    halves.written(op.batch(), half != null);
+    launcher.number(op.rows().columns());
+    if (half != null) {
+      launcher.number(keep ? 1 : 0);
+    }
+    launcher.matrix(op.data()).block(op.rows().block()).block(op.at().block()).matrix(op.batch());
+    if (half != null) {
+      launcher.address(half);
+    }
+    long elements = (long) m * (half == null ? n : Copies.pitch(n));
+    launcher.blocks(Kernels.blocksOfVectors(elements), 1);
+    workspace.copies().written(op.batch(), half != null);
   }
 
-  private void outputError(Op.OutputError op) {
+  /**
+   * Launches {@code D = (link(Z) - Y) / m} and the loss.
+   *
+   * @return whether there are only parts of the loss, which {@link #sumLosses} has to add
+   */
+  boolean outputError(Op.OutputError op, Workspace workspace) {
     Kernel kernel =
         switch (op.output()) {
           case SIGMOID -> kernels.outputErrorSigmoid();
@@ -118,15 +140,19 @@ final class Equations implements AutoCloseable {
         .matrix(op.losses())
         .block(op.at().block())
         .blocks(blocks, 1);
-    if (blocks > 1) {
-      launcher
-          .begin(kernels.sumLosses())
-          .number(blocks)
-          .block(partialLosses)
-          .matrix(op.losses())
-          .block(op.at().block())
-          .blocks(1, 1);
-    }
+    op.results().forEach(result -> workspace.copies().written(result, false));
+    return blocks > 1;
+  }
+
+  /** Adds the parts of a loss. */
+  void sumLosses(Op.OutputError op) {
+    launcher
+        .begin(kernels.sumLosses())
+        .number(blocksOfOutputError(op))
+        .block(partialLosses)
+        .matrix(op.losses())
+        .block(op.at().block())
+        .blocks(1, 1);
   }
 
   /** How many, which is also the order of the loss's sum; one even for no rows: the loss is 0. */
@@ -157,10 +183,5 @@ final class Equations implements AutoCloseable {
       launcher.matrix(op.state()).number(adam.beta1()).number(adam.beta2()).number(adam.epsilon());
     }
     launcher.blocks(Kernels.blocksOfVectors(op.theta().size()), 1);
-  }
-
-  @Override
-  public void close() {
-    partialLosses.release();
   }
 }

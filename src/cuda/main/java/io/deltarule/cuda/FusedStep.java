@@ -6,11 +6,15 @@ import io.deltarule.engine.Activation;
 import io.deltarule.engine.Output;
 import io.deltarule.engine.UpdateRule;
 import io.deltarule.engine.spi.Operand;
+import io.deltarule.engine.spi.Replay;
 import io.deltarule.engine.spi.StepCursor;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
+import jcuda.Pointer;
 
 /**
  * The whole training step of a stack of very small layers as the one kernel stack_step, whose time
@@ -30,6 +34,7 @@ final class FusedStep {
   private static final int MOST_GAP = 128;
 
   private static final int WORDS = 25; // of the table, before the layers
+  private static final int STEPS = 12; // the word that says how many
   private static final int WORDS_OF_LAYER = 11;
 
   /**
@@ -38,6 +43,7 @@ final class FusedStep {
    */
   private static final int MOST_BLOCKS_OF_MULTIPROCESSOR = 2;
 
+  private final Context context;
   private final Launcher launcher;
   private final Kernels kernels;
   private final Products products;
@@ -47,15 +53,16 @@ final class FusedStep {
   private final int mostBlocks;
 
   FusedStep(
-      Launcher launcher,
+      Context context,
+      Equations equations,
       Kernels kernels,
-      Products products,
       Timeline timeline,
       Transfers transfers,
       Device device) {
-    this.launcher = launcher;
+    this.context = context;
+    launcher = equations.launcher();
     this.kernels = kernels;
-    this.products = products;
+    products = equations.products();
     this.timeline = timeline;
     this.transfers = transfers;
     this.device = device;
@@ -73,19 +80,65 @@ final class FusedStep {
     return Math.min(blocks[0], MOST_BLOCKS_OF_MULTIPROCESSOR) * device.multiprocessors();
   }
 
-  /** Launches the calls as one kernel, if they are such a step; otherwise nothing. */
-  boolean launch(List<Op> ops, Workspace workspace) {
+  /**
+   * The calls as one kernel, if they are such a step; otherwise null.
+   *
+   * @param workspace for it, which the result owns; untouched if there is none
+   */
+  Replay prepare(List<Op> ops, Workspace workspace) {
     Step step = Step.of(ops);
-    if (step == null || !device.cooperative() || !fits(step)) {
-      return false;
+    return step == null || !device.cooperative() || !fits(step)
+        ? null
+        : new Prepared(step, workspace);
+  }
+
+  /** A step that can be launched, so many times in a row by one launch. */
+  private final class Prepared implements Replay {
+    private final ByteBuffer table;
+    private final Pointer argument;
+    private final int blocks;
+    private final CudaBlock[] used;
+    private final Workspace workspace;
+    private boolean closed;
+
+    Prepared(Step step, Workspace workspace) {
+      this.workspace = workspace;
+      blocks = (int) blocks(step);
+      used =
+          Stream.concat(
+                  step.ops.stream().flatMap(op -> op.operands().stream().map(Operand::block)),
+                  Stream.of(step.inputs.rows().block(), step.update.at().block()))
+              .distinct()
+              .toArray(CudaBlock[]::new);
+      try {
+        long[] words = table(step, workspace);
+        table = ByteBuffer.allocateDirect(Long.BYTES * words.length).order(ByteOrder.nativeOrder());
+        table.asLongBuffer().put(words);
+      } catch (RuntimeException e) {
+        workspace.close();
+        throw e;
+      }
+      argument = Pointer.to(Pointer.to(table));
     }
-    long[] table = table(step, workspace);
-    Stream.concat(
-            ops.stream().flatMap(op -> op.operands().stream().map(Operand::block)),
-            Stream.of(step.inputs.rows().block(), step.update.at().block()))
-        .forEach(timeline::use);
-    launcher.cooperative(kernels.stackStep(), table, (int) blocks(step));
-    return true;
+
+    @Override
+    public void run(int times) {
+      context.makeCurrent();
+      table.putLong(Long.BYTES * STEPS, times);
+      launcher.cooperative(kernels.stackStep(), argument, blocks);
+      timeline.useAll(used);
+      if (transfers.anySinceLastAsked()) {
+        timeline.mark(); // as after a graph
+      }
+    }
+
+    @Override
+    public void close() {
+      if (!closed) {
+        closed = true;
+        workspace.close(); // which waits for the stream
+      }
+    }
   }
 
   private boolean fits(Step step) {
@@ -150,7 +203,7 @@ final class FusedStep {
     words.add(address(step.targets.data()));
     words.add(step.inputs.rows().block().address().number());
     words.add(update.at().block().address().number());
-    words.add(0L);
+    words.add(1L);
     words.add(address(step.inputs.batch()));
     words.add(address(step.targets.batch()));
     words.add(address(step.error.losses()));

@@ -78,12 +78,12 @@ final class Graph implements Replay {
   }
 
   @Override
-  public void run() {
+  public void run(int times) {
     context.makeCurrent();
-    Cuda.check(cuGraphLaunch(executable, stream), "cuGraphLaunch");
-    for (CudaBlock block : used) {
-      timeline.use(block);
+    for (int i = 0; i < times; i++) {
+      Cuda.check(cuGraphLaunch(executable, stream), "cuGraphLaunch");
     }
+    timeline.useAll(used);
     if (transfers.anySinceLastAsked()) {
       timeline.mark(); // batches are uploaded one by one: the next need not wait for the one after
     }

@@ -26,12 +26,23 @@ final class Kernels implements AutoCloseable {
   static final int THREADS_OF_ERROR = 128;
 
   private static final int VECTOR = 4; // VW: the neighbours that one thread takes
-  private static final int COLUMNS = 32; // CX and BX: the width of a block that works on rows
+  private static final int COLUMNS = 32; // of a block of error_columns; TX
 
-  /** A longer column is added in several chunks. */
-  private static final int ROWS_OF_CHUNK = 512;
+  /** WG of error_columns, and CX: each thread has a pair of the columns. */
+  private static final int THREADS_OF_PAIRS = 128;
+
+  private static final int PAIRS = COLUMNS / 2;
+
+  /** A longer column is added in several chunks; as CHUNK of stack_step. */
+  private static final int ROWS_OF_CHUNK = 64;
+
+  /** The counters that adding columns in chunks needs: one for each block of them. */
+  static final int COUNTERS = 1 << 16;
 
   private static final int MOST_CHUNKS = 64;
+
+  private static final int NARROW_ROWS = 8;
+  private static final int NARROW_COLUMNS = 32;
 
   private final Device device;
   private final List<CUmodule> modules = new ArrayList<>();
@@ -40,7 +51,8 @@ final class Kernels implements AutoCloseable {
   private final Kernel biasActivation;
   private final Kernel mask;
   private final Kernel maskColumnSums;
-  private final Kernel columnSums;
+  private final Kernel thinPropagate;
+  private final Kernel sumColumns;
   private final Kernel outputErrorSigmoid;
   private final Kernel outputErrorSoftmax;
   private final Kernel outputErrorLinear;
@@ -51,6 +63,8 @@ final class Kernels implements AutoCloseable {
   private final Kernel gather;
   private final Kernel gatherBf16;
   private final Kernel roundBf16;
+  private final Kernel turn;
+  private final Kernel crop;
   private final Kernel cursorAdvance;
   private final Kernel stackStep;
 
@@ -79,25 +93,29 @@ final class Kernels implements AutoCloseable {
     this.device = device;
     try {
       wide = tile("gemm_wide", 16, 16, 128, 128);
-      narrow = tile("gemm_narrow", 32, 4, 8, 32);
+      narrow = tile("gemm_narrow", 32, 4, NARROW_ROWS, NARROW_COLUMNS);
       CUmodule elements = load("bias_activation");
-      biasActivation = rows(elements, "bias_activation");
+      biasActivation = kernel(elements, "bias_activation", THREADS, 1);
       mask = kernel(elements, "mask", THREADS, 1);
-      maskColumnSums = rows(load("mask_column_sums"), "mask_column_sums");
-      columnSums = rows(load("column_sums"), "column_sums");
-      CUmodule errors = load("output_error");
-      outputErrorSigmoid = kernel(errors, "output_error_sigmoid", THREADS_OF_ERROR, 1);
-      outputErrorSoftmax = kernel(errors, "output_error_softmax", THREADS_OF_ERROR, 1);
-      outputErrorLinear = kernel(errors, "output_error_linear", THREADS_OF_ERROR, 1);
-      sumLosses = kernel(errors, "sum_losses", THREADS_OF_ERROR, 1);
+      CUmodule errors = load("error_columns");
+      maskColumnSums = kernel(errors, "mask_column_sums", PAIRS, THREADS_OF_PAIRS / PAIRS);
+      thinPropagate = kernel(errors, "thin_propagate", PAIRS, THREADS_OF_PAIRS / PAIRS);
+      sumColumns = kernel(errors, "sum_columns", PAIRS, THREADS_OF_PAIRS / PAIRS);
+      CUmodule outputs = load("output_error");
+      outputErrorSigmoid = kernel(outputs, "output_error_sigmoid", THREADS_OF_ERROR, 1);
+      outputErrorSoftmax = kernel(outputs, "output_error_softmax", THREADS_OF_ERROR, 1);
+      outputErrorLinear = kernel(outputs, "output_error_linear", THREADS_OF_ERROR, 1);
+      sumLosses = kernel(outputs, "sum_losses", THREADS_OF_ERROR, 1);
       CUmodule updates = load("update");
       updateSgd = kernel(updates, "update_sgd", THREADS, 1);
       updateMomentum = kernel(updates, "update_momentum", THREADS, 1);
       updateAdam = kernel(updates, "update_adam", THREADS, 1);
       gather = kernel(load("gather"), "gather", THREADS, 1);
-      CUmodule halves = load("bf16");
-      gatherBf16 = kernel(halves, "gather_bf16", THREADS, 1);
-      roundBf16 = kernel(halves, "round_bf16", THREADS, 1);
+      CUmodule copies = load("copies");
+      gatherBf16 = kernel(copies, "gather_bf16", THREADS, 1);
+      roundBf16 = kernel(copies, "round_bf16", THREADS, 1);
+      crop = kernel(copies, "crop", THREADS, 1);
+      turn = kernel(copies, "turn", COLUMNS, THREADS / COLUMNS);
       cursorAdvance = kernel(load("cursor"), "cursor_advance", 1, 1);
       stackStep = kernel(load("stack_step"), "stack_step", 32, 4);
     } catch (RuntimeException e) {
@@ -111,10 +129,6 @@ final class Kernels implements AutoCloseable {
     Cuda.check(cuModuleLoadData(module, ptx(name)), "cuModuleLoadData", name + ".ptx");
     modules.add(module);
     return module;
-  }
-
-  private Kernel rows(CUmodule module, String name) {
-    return kernel(module, name, COLUMNS, THREADS / COLUMNS);
   }
 
   /** The PTX as the driver takes it: a text that ends with 0. */
@@ -157,6 +171,11 @@ final class Kernels implements AutoCloseable {
     return wide.count(m, n) >= 2L * device.multiprocessors() ? wide : narrow;
   }
 
+  /** The elements of the narrow tiles that a result [m x n] is cut into. */
+  static long inTiles(long m, long n) {
+    return ceil(m, NARROW_ROWS) * NARROW_ROWS * ceil(n, NARROW_COLUMNS) * NARROW_COLUMNS;
+  }
+
   Kernel biasActivation() {
     return biasActivation;
   }
@@ -169,8 +188,12 @@ final class Kernels implements AutoCloseable {
     return maskColumnSums;
   }
 
-  Kernel columnSums() {
-    return columnSums;
+  Kernel thinPropagate() {
+    return thinPropagate;
+  }
+
+  Kernel sumColumns() {
+    return sumColumns;
   }
 
   Kernel outputErrorSigmoid() {
@@ -213,6 +236,14 @@ final class Kernels implements AutoCloseable {
     return roundBf16;
   }
 
+  Kernel turn() {
+    return turn;
+  }
+
+  Kernel crop() {
+    return crop;
+  }
+
   Kernel cursorAdvance() {
     return cursorAdvance;
   }
@@ -228,9 +259,14 @@ final class Kernels implements AutoCloseable {
     return ceil(elements, THREADS * VECTOR);
   }
 
-  /** One row of threads for a row, or a part of it. */
-  static void blocksOfRows(Launcher launcher, int m, int n) {
-    launcher.blocks(ceil(m, THREADS / COLUMNS), ceil(n, COLUMNS * VECTOR));
+  /** Two vectors for a thread of bias_activation, in rows that are so wide. */
+  static long blocksOfRows(long m, int width) {
+    return ceil(m * ceil(width, VECTOR), 2 * THREADS);
+  }
+
+  /** One tile for a square of the transpose, which has so many rows. */
+  static void blocksOfTiles(Launcher launcher, int rows, int columns) {
+    launcher.blocks(ceil(rows, COLUMNS), ceil(columns, COLUMNS));
   }
 
   /** Columns side by side, and the chunks that they are added in. */
@@ -238,9 +274,11 @@ final class Kernels implements AutoCloseable {
     launcher.blocks(ceil(n, COLUMNS), chunks);
   }
 
-  /** In how many chunks a column is added: of its length alone, as that is the order of the sum. */
-  static int chunks(int m) {
-    return (int) Math.max(1, Math.min(MOST_CHUNKS, ceil(m, ROWS_OF_CHUNK)));
+  /** In how many chunks the columns of [m x n] are added, which is a part of their order. */
+  static int chunks(int m, int n) {
+    return n > COUNTERS * COLUMNS
+        ? 1
+        : (int) Math.max(1, Math.min(MOST_CHUNKS, ceil(m, ROWS_OF_CHUNK)));
   }
 
   static long ceil(long a, long b) {

@@ -97,13 +97,10 @@ final class Launcher {
   /**
    * Launches blocks that wait for each other, so that all must run at the same time.
    *
-   * @param table the kernel's one argument, in the driver's copy of it
+   * @param argument the kernel's one argument, which the driver copies
    */
-  void cooperative(Kernel kernel, long[] table, int x) {
-    begin(kernel);
-    ByteBuffer bytes =
-        ByteBuffer.allocateDirect(Long.BYTES * table.length).order(ByteOrder.nativeOrder());
-    bytes.asLongBuffer().put(table);
+  void cooperative(Kernel next, Pointer argument, int x) {
+    begin(next);
     int status =
         cuLaunchCooperativeKernel(
             kernel.function(),
@@ -115,7 +112,7 @@ final class Launcher {
             1,
             0,
             stream,
-            Pointer.to(Pointer.to(bytes)));
+            argument);
     check(status, "cuLaunchCooperativeKernel", x, 1);
   }
 

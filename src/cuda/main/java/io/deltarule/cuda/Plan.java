@@ -1,69 +1,159 @@
 package io.deltarule.cuda;
 
+import io.deltarule.cuda.Branch.Task;
 import io.deltarule.engine.spi.Operand;
 import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * How recorded calls are launched: a step of very small layers as one kernel; otherwise one by one,
- * but the bias gradient of a layer with the mask of its error signal, in one pass over it, and a
- * small weight gradient on a branch as soon as its factors are there.
+ * How recorded calls are launched, unless they are a step for one kernel: one by one, but the bias
+ * gradient of a layer with the mask of its error signal, in one pass over it, and beside the others
+ * as soon as it can be what is small and not urgent: on one branch weight gradients, on another
+ * other bias gradients, the sum of the loss, and a gathering for later.
  */
 final class Plan {
   private final Equations equations;
   private final Products products;
-  private final FusedStep fusedStep;
-  private final Branch branch;
+  private final Branch weights;
+  private final Branch aside;
 
-  Plan(Equations equations, Products products, FusedStep fusedStep, Branch branch) {
+  Plan(Equations equations, Branch weights, Branch aside) {
     this.equations = equations;
-    this.products = products;
-    this.fusedStep = fusedStep;
-    this.branch = branch;
+    products = equations.products();
+    this.weights = weights;
+    this.aside = aside;
   }
 
-  void launch(List<Op> ops, Workspace workspace) {
-    if (fusedStep.launch(ops, workspace)) {
-      return;
-    }
-    products.announceFactors(ops, workspace.halves());
+  /**
+   * Launches calls.
+   *
+   * @param scratch matrices that nobody reads after these calls
+   */
+  void launch(List<Op> ops, List<Operand<CudaBlock>> scratch, Workspace workspace) {
+    products.announceCopies(ops, workspace.copies());
     try {
-      launchSingly(ops, workspace);
-      branch.join();
+      new Launch(ops, scratch, workspace).run();
+      weights.join();
+      aside.join();
     } finally {
-      branch.abandon();
+      weights.abandon();
+      aside.abandon();
     }
   }
 
-  private void launchSingly(List<Op> ops, Workspace workspace) {
-    boolean[] summed = new boolean[ops.size()]; // gradients whose bias gradient is there already
-    boolean[] branched = new boolean[ops.size()]; // and those whose weight gradient is
-    for (int i = 0; i < ops.size(); i++) {
-      branch.joinBefore(ops.get(i));
-      int sums = ops.get(i) instanceof Op.Propagate propagate ? sumsOf(propagate, ops, i) : -1;
-      if (sums >= 0) {
-        summed[sums] = true;
-        products.propagate(
-            (Op.Propagate) ops.get(i), ((Op.Gradients) ops.get(sums)).db(), workspace);
-      } else if (ops.get(i) instanceof Op.Gradients gradients) {
-        if (!branched[i]) {
+  /** Calls on their way. */
+  private final class Launch {
+    private final List<Op> ops;
+    private final List<Operand<CudaBlock>> scratch;
+    private final Workspace workspace;
+    private final int[] sums; // of a propagation: the gradients whose bias gradient comes with it
+    private final boolean[] summed; // whether a bias gradient comes with a mask
+    private final boolean[] begun; // whether the branch of its kind has a call, or its weights
+    private final boolean[] biasBegun;
+
+    Launch(List<Op> ops, List<Operand<CudaBlock>> scratch, Workspace workspace) {
+      this.ops = ops;
+      this.scratch = scratch;
+      this.workspace = workspace;
+      sums = new int[ops.size()];
+      summed = new boolean[ops.size()];
+      begun = new boolean[ops.size()];
+      biasBegun = new boolean[ops.size()];
+      for (int i = 0; i < sums.length; i++) {
+        sums[i] = ops.get(i) instanceof Op.Propagate propagate ? sumsOf(propagate, ops, i) : -1;
+        if (sums[i] >= 0) {
+          summed[i] = true;
+          summed[sums[i]] = true;
+        }
+      }
+    }
+
+    void run() {
+      beginBranches(-1);
+      for (int i = 0; i < ops.size(); i++) {
+        weights.joinBefore(ops.get(i));
+        aside.joinBefore(ops.get(i));
+        launch(i);
+        beginBranches(i);
+      }
+    }
+
+    private void launch(int i) {
+      Op op = ops.get(i);
+      if (op instanceof Op.Gather gather) {
+        if (!begun[i]) {
+          equations.gather(gather, readsFloats(gather.batch(), i), workspace);
+        }
+      } else if (op instanceof Op.Forward forward) {
+        products.forward(forward, readsFloats(forward.a(), i), workspace);
+      } else if (op instanceof Op.OutputError error) {
+        aside.join(); // where the loss before this one may be added still
+        if (equations.outputError(error, workspace)) {
+          aside.begin(new Task(List.of(), List.of(error.losses()))).sumLosses(error);
+        }
+      } else if (op instanceof Op.Propagate propagate && summed[i]) {
+        Op.Gradients gradients = (Op.Gradients) ops.get(sums[i]);
+        products.propagateAndSum(
+            propagate, gradients.db(), readsFloats(propagate.e(), i), workspace);
+      } else if (op instanceof Op.Gradients gradients) {
+        if (!begun[i]) {
           products.weightGradient(gradients, workspace);
         }
-        if (!summed[i]) {
+        if (!summed[i] && !biasBegun[i]) {
           products.biasGradient(gradients.d(), gradients.db(), workspace);
         }
       } else {
-        equations.launch(ops.get(i), workspace);
+        equations.launch(op, workspace);
       }
+    }
+
+    /** Begins what may go beside the calls after call i. */
+    private void beginBranches(int i) {
       for (int j = i + 2; j < ops.size(); j++) {
-        if (ops.get(j) instanceof Op.Gradients gradients
-            && !branched[j]
-            && branch.suits(gradients)
-            && ops.subList(i + 1, j).stream().noneMatch(op -> Branch.collide(op, gradients))) {
-          branched[j] = true;
-          branch.weightGradient(gradients, workspace);
+        if (ops.get(j) instanceof Op.Gather gather && !begun[j]) {
+          Task task = new Task(List.of(gather.data()), List.of(gather.batch()));
+          if (isFree(task, i, j)) {
+            begun[j] = true;
+            aside.begin(task).gather(gather, readsFloats(gather.batch(), j), workspace);
+          }
+        } else if (ops.get(j) instanceof Op.Gradients gradients) {
+          Task bias = new Task(List.of(gradients.d()), List.of(gradients.db()));
+          if (!summed[j] && !biasBegun[j] && isFree(bias, i, j)) {
+            biasBegun[j] = true;
+            aside.begin(bias).products().biasGradient(gradients.d(), gradients.db(), workspace);
+          }
+          Task weight = new Task(List.of(gradients.d(), gradients.a()), List.of(gradients.dw()));
+          if (!begun[j] && products.smallGradient(gradients) && isFree(weight, i, j)) {
+            begun[j] = true;
+            weights.begin(weight).products().weightGradient(gradients, workspace);
+          }
         }
       }
+    }
+
+    /** Whether no call between calls i and j matters to a part of call j. */
+    private boolean isFree(Task task, int i, int j) {
+      return ops.subList(i + 1, j).stream().noneMatch(task::collides);
+    }
+
+    /**
+     * Whether somebody reads the floats of what call i computes, and not only the copy in bf16 that
+     * it computes as well: a later call, or whoever looks after them all.
+     */
+    private boolean readsFloats(Operand<CudaBlock> result, int i) {
+      if (workspace.copies().toWrite(result) == null
+          || scratch.stream().noneMatch(result::liesWithin)) {
+        return true;
+      }
+      for (int j = i + 1; j < ops.size(); j++) {
+        if (products.readsFloats(ops.get(j), result, summed[j])) {
+          return true;
+        }
+        if (ops.get(j).results().stream().anyMatch(result::overlaps)) {
+          return ops.get(j).results().stream().noneMatch(result::coincides);
+        }
+      }
+      return false;
     }
   }
 

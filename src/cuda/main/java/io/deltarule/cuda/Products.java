@@ -1,5 +1,9 @@
 package io.deltarule.cuda;
 
+import io.deltarule.cuda.Copies.Form;
+import io.deltarule.cuda.Cublas.Factor;
+import io.deltarule.cuda.Workspace.Use;
+import io.deltarule.engine.Activation;
 import io.deltarule.engine.Precision;
 import io.deltarule.engine.spi.Operand;
 
@@ -9,12 +13,27 @@ import io.deltarule.engine.spi.Operand;
  * are cuBLAS's, in the engine's precision, followed by one pass over their result.
  */
 final class Products {
+  /** As many output units at most, or fewer: their error signal is propagated as it is read. */
+  private static final int THIN = 16;
+
+  /** Fast products of TF32 have rows that begin at multiples of so many floats. */
+  private static final int ALIGNED = 4;
+
+  private static final int LINE = 32; // floats of a line of memory
+
+  /** When transposing a factor of TF32 pays: rows at least, and a weight matrix's mean of sides. */
+  private static final int TALL = 1024;
+
+  private static final int WIDE = 1500;
+
   private final Launcher launcher;
   private final Kernels kernels;
   private final Timeline timeline;
   private final Cublas cublas; // null if there is none
   private final Precision precision;
   private final Rule rule;
+  private final CudaBlock counters; // of Kernels.COUNTERS, for column sums on this stream
+  private final Use sumsUse;
 
   /**
    * Which products are small: their time goes to launches and to waiting, not to arithmetic.
@@ -22,14 +41,14 @@ final class Products {
    * 28-300-300-300-300-300-1, batch 100, 81 us, 114 and 101; 100-512-512-10, batch 128, 59 us, 78
    * and 62; 784-1024-1024-1, batch 64, 104 us, 82 and 63.
    *
-   * @param multiplications at most
+   * @param multiplications at most, those for nothing beyond the edge of a narrow result included
    * @param depth the length of the sums at most
    */
   record Rule(long multiplications, int depth) {
     static final Rule DEFAULT = new Rule(1 << 25, 800);
 
     boolean small(long m, long n, long k) {
-      return m * n * k <= multiplications && k <= depth;
+      return Kernels.inTiles(m, n) * k <= multiplications && k <= depth;
     }
   }
 
@@ -39,18 +58,27 @@ final class Products {
       Timeline timeline,
       Cublas cublas,
       Precision precision,
-      Rule rule) {
+      Rule rule,
+      CudaBlock counters,
+      Use sumsUse) {
     this.launcher = launcher;
     this.kernels = kernels;
     this.timeline = timeline;
     this.cublas = cublas;
     this.precision = precision;
     this.rule = rule;
+    this.counters = counters;
+    this.sumsUse = sumsUse;
   }
 
   /** Whether the project's own kernels compute it. */
   boolean own(long m, long n, long k) {
     return cublas == null || m == 0 || n == 0 || k == 0 || rule.small(m, n, k);
+  }
+
+  /** Likewise, of {@code D W}, which is summed over the units of the layer above. */
+  private boolean ownPropagation(Op.Propagate op) {
+    return op.d().columns() <= THIN || own(op.e().rows(), op.e().columns(), op.d().columns());
   }
 
   /** Whether a product is small enough to be a part of a fused step. */
@@ -60,15 +88,24 @@ final class Products {
 
   /** {@code A = f(X W' + 1 b')}. */
   void forward(Op.Forward op, Workspace workspace) {
+    forward(op, true, workspace);
+  }
+
+  /**
+   * Likewise.
+   *
+   * @param keep whether A is needed as floats, not only as the copy that the next product takes
+   */
+  void forward(Op.Forward op, boolean keep, Workspace workspace) {
     int m = op.a().rows();
     int n = op.a().columns();
     int k = op.x().columns();
-    boolean keep = op.f().savesInput();
+    int keepZ = op.f().savesInput() ? 1 : 0;
     if (op.a().size() == 0) {
       return;
     }
-    Halves halves = workspace.halves();
-    if (own(m, n, k)) {
+    Copies copies = workspace.copies();
+    if (!byCublas(op)) {
       Kernels.Tile tile = kernels.tile(m, n);
       launcher
           .begin(tile.forward())
@@ -76,53 +113,84 @@ final class Products {
           .number(n)
           .number(k)
           .number(op.f().ordinal())
-          .number(keep ? 1 : 0)
+          .number(keepZ)
           .matrix(op.x())
           .matrix(op.w())
           .matrix(op.b())
           .matrix(op.saved())
           .matrix(op.a());
       tile.blocks(launcher, m, n);
-      halves.written(op.saved(), false);
-      halves.written(op.a(), false);
+      copies.written(op.saved(), false);
+      copies.written(op.a(), false);
       return;
     }
-    Operand<CudaBlock> z = keep ? op.saved() : op.a();
-    cublas.forward(precision, factor(op.x(), halves), factor(op.w(), halves), result(z), m, n, k);
-    Address half = halves.toWrite(op.a());
+    Address product = product(op.a(), workspace);
+    Factor x = factor(op.x(), Form.HALF, copies);
+    Factor w = factor(op.w(), Form.WEIGHTS, copies);
+    cublas.forward(precision, x, w, product, m, pitch(n), pitch(k));
+    Address half = copies.toWrite(op.a());
     launcher
         .begin(kernels.biasActivation())
         .number(m)
         .number(n)
         .number(op.f().ordinal())
+        .number(keepZ)
         .number(keep ? 1 : 0)
+        .number(Copies.pitch(n))
+        .address(product)
+        .number(pitch(n))
         .matrix(op.b())
-        .matrix(z)
+        .matrix(op.saved())
         .matrix(op.a())
         .address(half)
-        .index(0);
-    Kernels.blocksOfRows(launcher, m, n);
-    halves.written(op.saved(), false);
-    halves.written(op.a(), half != null);
+        .blocks(Kernels.blocksOfRows(m, width(n, half)), 1);
+    copies.written(op.saved(), false);
+    copies.written(op.a(), half != null);
   }
 
-  /** {@code E = (D W) (.) f'(saved)}, and {@code db = E' 1} unless db is null. */
-  void propagate(Op.Propagate op, Operand<CudaBlock> db, Workspace workspace) {
+  /**
+   * The rows of cuBLAS's operands: in bf16 products are twice as fast where all sizes are multiples
+   * of 8, so that what lies beyond is multiplied as well, zeros where it is summed.
+   */
+  private int pitch(int columns) {
+    return precision == Precision.BF16 ? Copies.pitch(columns) : columns;
+  }
+
+  /** Where a product of cuBLAS is to lie: where its result will, if that has its pitch. */
+  private Address product(Operand<CudaBlock> result, Workspace workspace) {
+    timeline.use(result.block());
+    int pitch = pitch(result.columns());
+    return pitch == result.columns()
+        ? address(result)
+        : workspace.room(Use.PRODUCT, 4L * result.rows() * pitch);
+  }
+
+  /** The columns that a launch has to cover: of a copy in bf16 also those beyond the matrix. */
+  private static int width(int n, Address half) {
+    return half == null ? n : Copies.pitch(n);
+  }
+
+  /** {@code E = (D W) (.) f'(saved)}. */
+  void propagate(Op.Propagate op, Workspace workspace) {
     int m = op.e().rows();
     int n = op.e().columns();
     int k = op.d().columns();
-    Halves halves = workspace.halves();
-    if (op.e().size() > 0 && !own(m, n, k)) {
-      cublas.propagate(
-          precision, factor(op.d(), halves), factor(op.w(), halves), result(op.e()), m, n, k);
-      if (db == null) {
-        mask(op, halves);
-      } else {
-        maskAndSum(op, db, workspace);
-      }
+    if (op.e().size() == 0) {
       return;
     }
-    if (op.e().size() > 0) {
+    if (!ownPropagation(op)) {
+      Address product = multiply(op, workspace);
+      if (pitch(n) != n) {
+        crop(product, op.e());
+      }
+      launcher
+          .begin(kernels.mask())
+          .index(op.e().size())
+          .number(op.f().ordinal())
+          .matrix(op.saved())
+          .matrix(op.e())
+          .blocks(Kernels.blocksOfVectors(op.e().size()), 1);
+    } else {
       Kernels.Tile tile = kernels.tile(m, n);
       launcher
           .begin(tile.propagate())
@@ -135,65 +203,93 @@ final class Products {
           .matrix(op.saved())
           .matrix(op.e());
       tile.blocks(launcher, m, n);
-      halves.written(op.e(), false);
     }
-    if (db != null) {
-      biasGradient(op.e(), db, workspace);
-    }
+    workspace.copies().written(op.e(), false);
   }
 
-  private void mask(Op.Propagate op, Halves halves) {
-    Address half = halves.toWrite(op.e());
-    launcher
-        .begin(kernels.mask())
-        .index(op.e().size())
-        .number(op.f().ordinal())
-        .matrix(op.saved())
-        .matrix(op.e())
-        .address(half)
-        .index(0)
-        .blocks(Kernels.blocksOfVectors(op.e().size()), 1);
-    halves.written(op.e(), half != null);
-  }
-
-  private void maskAndSum(Op.Propagate op, Operand<CudaBlock> db, Workspace workspace) {
+  /**
+   * Likewise, and {@code db = E' 1}.
+   *
+   * @param keep whether E is needed as floats, not only as the copy that the next product takes
+   */
+  void propagateAndSum(Op.Propagate op, Operand<CudaBlock> db, boolean keep, Workspace workspace) {
     int m = op.e().rows();
     int n = op.e().columns();
-    Address half = workspace.halves().toWrite(op.e());
+    int k = op.d().columns();
+    boolean thin = k <= THIN;
+    if (op.e().size() == 0 || !thin && ownPropagation(op)) {
+      propagate(op, workspace);
+      biasGradient(op.e(), db, workspace);
+      return;
+    }
+    Copies copies = workspace.copies();
+    Address product = thin ? null : multiply(op, workspace);
+    Address half = copies.toWrite(op.e());
     launcher
-        .begin(kernels.maskColumnSums())
+        .begin(thin ? kernels.thinPropagate() : kernels.maskColumnSums())
         .number(m)
         .number(n)
         .number(op.f().ordinal())
+        .number(keep ? 1 : 0)
+        .number(Copies.pitch(n));
+    if (thin) {
+      launcher.number(k).matrix(op.d()).matrix(op.w());
+    } else {
+      launcher.address(product).number(pitch(n));
+    }
+    launcher
         .matrix(op.saved())
+        .address(masksByHalf(op) ? copies.half(op.saved()) : null)
         .matrix(op.e())
-        .address(half)
-        .index(0);
-    endSums(db, m, n, workspace);
-    workspace.halves().written(op.e(), half != null);
-    workspace.halves().written(db, false);
+        .address(half);
+    endSums(db, m, n, width(n, half), workspace);
+    copies.written(op.e(), half != null);
+    copies.written(db, false);
+  }
+
+  /** {@code D W} by cuBLAS; gives where it lies. */
+  private Address multiply(Op.Propagate op, Workspace workspace) {
+    int m = op.e().rows();
+    int n = op.e().columns();
+    int k = op.d().columns();
+    Copies copies = workspace.copies();
+    Address product = product(op.e(), workspace);
+    Factor d = factor(op.d(), Form.HALF, copies);
+    if (precision == Precision.TF32
+        && m >= TALL
+        && k % ALIGNED == 0
+        && n % LINE != 0) { // 8192 x 300 x 300: 23 us as it is, 15 so
+      cublas.forward(precision, d, turned(op.w(), Use.RIGHT, workspace), product, m, n, k);
+    } else {
+      Factor w = factor(op.w(), Form.WEIGHTS, copies);
+      cublas.propagate(precision, d, w, product, m, pitch(n), pitch(k));
+    }
+    return product;
+  }
+
+  /** Whether a mask can be read from the copy in bf16 of what was saved: its signs are all. */
+  private static boolean masksByHalf(Op.Propagate op) {
+    return op.f() == Activation.RELU
+        && op.e().columns() % 2 == 0
+        && op.e().offset() % 2 == 0
+        && op.w().offset() % 2 == 0;
   }
 
   /** {@code db = D' 1}. */
   void biasGradient(Operand<CudaBlock> d, Operand<CudaBlock> db, Workspace workspace) {
     if (db.size() > 0) {
-      launcher.begin(kernels.columnSums()).number(d.rows()).number(d.columns()).matrix(d);
-      endSums(db, d.rows(), d.columns(), workspace);
-      workspace.halves().written(db, false);
+      launcher.begin(kernels.sumColumns()).number(d.rows()).number(d.columns()).matrix(d);
+      endSums(db, d.rows(), d.columns(), d.columns(), workspace);
+      workspace.copies().written(db, false);
     }
   }
 
-  /** The end of a launch that adds the columns of a matrix [m x n], and what adds its chunks. */
-  private void endSums(Operand<CudaBlock> db, int m, int n, Workspace workspace) {
-    int chunks = Kernels.chunks(m);
-    if (chunks == 1) {
-      Kernels.blocksOfColumns(launcher.matrix(db), n, 1);
-      return;
-    }
-    Address sums = workspace.sums((long) chunks * n);
-    Kernels.blocksOfColumns(launcher.address(sums).index(0), n, chunks);
-    launcher.begin(kernels.columnSums()).number(chunks).number(n).address(sums).index(0);
-    Kernels.blocksOfColumns(launcher.matrix(db), n, 1);
+  /** The end of a launch that adds the columns of a matrix [m x n]. */
+  private void endSums(Operand<CudaBlock> db, int m, int n, int width, Workspace workspace) {
+    int chunks = Kernels.chunks(m, n);
+    Address sums = chunks == 1 ? null : workspace.room(sumsUse, 4L * chunks * n);
+    Kernels.blocksOfColumns(
+        launcher.address(sums).address(counters.address()).matrix(db), width, chunks);
   }
 
   /** {@code dW = D' A}. */
@@ -201,8 +297,8 @@ final class Products {
     int m = op.dw().rows();
     int n = op.dw().columns();
     int k = op.d().rows();
-    Halves halves = workspace.halves();
-    if (op.dw().size() > 0 && own(m, n, k)) {
+    Copies copies = workspace.copies();
+    if (op.dw().size() > 0 && !byCublas(op)) {
       Kernels.Tile tile = kernels.tile(m, n);
       launcher
           .begin(tile.gradient())
@@ -213,27 +309,75 @@ final class Products {
           .matrix(op.a())
           .matrix(op.dw());
       tile.blocks(launcher, m, n);
+    } else if (op.dw().size() > 0 && precision == Precision.TF32 && pays(m, n, k)) {
+      Factor d = turned(op.d(), Use.LEFT, workspace);
+      Factor a = turned(op.a(), Use.RIGHT, workspace);
+      cublas.forward(precision, d, a, result(op.dw()), m, n, k);
     } else if (op.dw().size() > 0) {
-      cublas.gradient(
-          precision, factor(op.d(), halves), factor(op.a(), halves), result(op.dw()), m, n, k);
+      boolean whole = pitch(m) == m && pitch(n) == n;
+      Address product =
+          whole ? result(op.dw()) : workspace.room(Use.PRODUCT, 4L * pitch(m) * pitch(n));
+      Factor d = factor(op.d(), Form.HALF, copies);
+      Factor a = factor(op.a(), Form.HALF, copies);
+      cublas.gradient(precision, d, a, product, pitch(m), pitch(n), k);
+      if (!whole) {
+        crop(product, op.dw());
+      }
     }
-    halves.written(op.dw(), false);
+    copies.written(op.dw(), false);
+  }
+
+  /**
+   * Whether both factors of a wide {@code D' A} are better transposed first. Hopper's fast products
+   * of TF32 take rows that run along the sum, no others: on an H200, 4096 cubed, 533 us as they
+   * are, 338 and two transposes of 35 so.
+   */
+  private static boolean pays(long m, long n, long k) {
+    return k >= TALL && m * n / (m + n) >= WIDE && k % ALIGNED == 0;
+  }
+
+  /** The transpose of a matrix, until the next for the same use. */
+  private Factor turned(Operand<CudaBlock> matrix, Use use, Workspace workspace) {
+    int m = matrix.rows();
+    int n = matrix.columns();
+    Address turned = workspace.room(use, 4 * matrix.size());
+    launcher.begin(kernels.turn()).number(m).number(n).matrix(matrix).address(turned);
+    Kernels.blocksOfTiles(launcher, n, m);
+    return new Factor(turned, m);
+  }
+
+  /** Copies a product out of rows that are longer. */
+  private void crop(Address product, Operand<CudaBlock> to) {
+    launcher
+        .begin(kernels.crop())
+        .number(to.rows())
+        .number(to.columns())
+        .number(pitch(to.columns()))
+        .address(product)
+        .matrix(to)
+        .blocks(Kernels.blocksOfVectors(to.size()), 1);
   }
 
   /** A factor as cuBLAS takes it in the engine's precision. */
-  private Address factor(Operand<CudaBlock> matrix, Halves halves) {
+  private Factor factor(Operand<CudaBlock> matrix, Form form, Copies copies) {
     timeline.use(matrix.block());
-    return precision == Precision.BF16 ? halves.of(matrix, this::round) : address(matrix);
+    return precision == Precision.BF16
+        ? new Factor(copies.of(matrix, form, this::round), Copies.pitch(matrix.columns()))
+        : new Factor(address(matrix), matrix.columns());
   }
 
-  private void round(Operand<CudaBlock> matrix, Address half) {
+  private void round(Operand<CudaBlock> matrix, Form form, Address copy) {
+    int pitch = Copies.pitch(matrix.columns());
+    int rows = form == Form.WEIGHTS ? Copies.pitch(matrix.rows()) : matrix.rows();
     launcher
         .begin(kernels.roundBf16())
-        .index(matrix.size())
+        .number(matrix.rows())
+        .number(matrix.columns())
+        .number(rows)
+        .number(pitch)
         .matrix(matrix)
-        .address(half)
-        .index(0)
-        .blocks(Kernels.blocksOfVectors(matrix.size()), 1);
+        .address(copy)
+        .blocks(Kernels.blocksOfVectors((long) rows * pitch), 1);
   }
 
   private Address result(Operand<CudaBlock> matrix) {
@@ -245,22 +389,64 @@ final class Products {
     return matrix.block().address().plus(4 * matrix.offset());
   }
 
-  /** Tells which matrices will be factors of bf16 products among the calls to come. */
-  void announceFactors(Iterable<Op> ops, Halves halves) {
+  /** Tells which copies products will ask for among the calls to come. */
+  void announceCopies(Iterable<Op> ops, Copies copies) {
     if (precision != Precision.BF16) {
       return;
     }
     for (Op op : ops) {
-      if (op instanceof Op.Forward f && !own(f.a().rows(), f.a().columns(), f.x().columns())) {
-        halves.expect(f.x());
-      } else if (op instanceof Op.Propagate p
-          && !own(p.e().rows(), p.e().columns(), p.d().columns())) {
-        halves.expect(p.d());
-      } else if (op instanceof Op.Gradients g
-          && !own(g.dw().rows(), g.dw().columns(), g.d().rows())) {
-        halves.expect(g.d());
-        halves.expect(g.a());
+      if (op instanceof Op.Forward f && byCublas(f)) {
+        copies.expect(f.x(), Form.HALF);
+        copies.expect(f.w(), Form.WEIGHTS);
+      } else if (op instanceof Op.Propagate p && !ownPropagation(p)) {
+        copies.expect(p.d(), Form.HALF);
+        copies.expect(p.w(), Form.WEIGHTS);
+      } else if (op instanceof Op.Gradients g && byCublas(g)) {
+        copies.expect(g.d(), Form.HALF);
+        copies.expect(g.a(), Form.HALF);
       }
     }
+  }
+
+  /** Whether a weight gradient is small: larger ones keep the card busy by themselves. */
+  boolean smallGradient(Op.Gradients op) {
+    return op.dw().size() > 0 && small(op.dw().rows(), op.dw().columns(), op.d().rows());
+  }
+
+  private boolean byCublas(Op.Forward op) {
+    return !own(op.a().rows(), op.a().columns(), op.x().columns());
+  }
+
+  private boolean byCublas(Op.Gradients op) {
+    return !own(op.dw().rows(), op.dw().columns(), op.d().rows());
+  }
+
+  /**
+   * Whether a call reads the floats of a matrix whose copy in bf16 is there.
+   *
+   * @param summed whether a bias gradient belongs to the call that is computed with a mask: that of
+   *     a gradients call before it, that of a propagation by it
+   */
+  boolean readsFloats(Op op, Operand<CudaBlock> matrix, boolean summed) {
+    if (op instanceof Op.Gather gather) {
+      return gather.data().overlaps(matrix);
+    } else if (op instanceof Op.Forward f) {
+      return reads(matrix, f.x(), byCublas(f))
+          || reads(matrix, f.w(), byCublas(f))
+          || reads(matrix, f.b(), false);
+    } else if (op instanceof Op.Propagate p) {
+      boolean ends = summed && (p.d().columns() <= THIN || !ownPropagation(p));
+      return reads(matrix, p.d(), !ownPropagation(p))
+          || reads(matrix, p.w(), !ownPropagation(p))
+          || reads(matrix, p.saved(), ends && masksByHalf(p));
+    } else if (op instanceof Op.Gradients g) {
+      return reads(matrix, g.d(), byCublas(g) && summed) || reads(matrix, g.a(), byCublas(g));
+    }
+    return op.operands().stream().anyMatch(matrix::overlaps);
+  }
+
+  private static boolean reads(
+      Operand<CudaBlock> matrix, Operand<CudaBlock> operand, boolean copyWillDo) {
+    return operand.overlaps(matrix) && !(copyWillDo && operand.coincides(matrix));
   }
 }

@@ -56,6 +56,12 @@ final class Timeline implements AutoCloseable {
     }
   }
 
+  void useAll(CudaBlock[] blocks) {
+    for (CudaBlock block : blocks) {
+      use(block);
+    }
+  }
+
   void beginCapture() {
     captured = new LinkedHashSet<>();
   }

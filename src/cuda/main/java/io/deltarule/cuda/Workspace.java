@@ -1,7 +1,9 @@
 package io.deltarule.cuda;
 
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * The memory that launches need beside their operands. A recording has one of its own, whose
@@ -9,27 +11,54 @@ import java.util.List;
  */
 final class Workspace implements AutoCloseable {
   private final Memory memory;
-  private final Halves halves;
+  private final boolean recording;
+  private final Copies copies;
   private final List<Runnable> releases = new ArrayList<>();
-  private Address sums;
-  private long sumsBytes;
+  private final Map<Use, Room> rooms = new EnumMap<>(Use.class);
+
+  /** What memory is for, between two launches or three that follow each other. */
+  enum Use {
+    /** Sums of the chunks of columns. */
+    SUMS,
+    /** Likewise, on a branch. */
+    SUMS_ASIDE,
+    /** Likewise, on the other. */
+    SUMS_OF_WEIGHTS,
+    /** A product, before what follows it. */
+    PRODUCT,
+    /** The transpose of a product's left factor. */
+    LEFT,
+    /** The transpose of its right factor. */
+    RIGHT
+  }
+
+  private record Room(Address address, long bytes) {}
 
   Workspace(Memory memory, boolean recording) {
     this.memory = memory;
-    halves = new Halves(memory, recording);
+    this.recording = recording;
+    copies = new Copies(memory, recording);
   }
 
-  Halves halves() {
-    return halves;
+  Copies copies() {
+    return copies;
   }
 
-  /** Room for partial sums, which the next launch may overwrite. */
-  Address sums(long floats) {
-    if (sumsBytes < 4 * floats) {
-      sums = allocate(4 * floats); // the smaller one may be in use by what was recorded already
-      sumsBytes = 4 * floats;
+  /** Memory that the next call for the same use may overwrite. */
+  Address room(Use use, long bytes) {
+    Room room = rooms.get(use);
+    if (room == null || room.bytes < bytes) {
+      if (room != null) {
+        rooms.remove(use);
+        if (recording) { // it may be in use by what was recorded already
+          releases.add(() -> memory.free(room.address, room.bytes));
+        } else {
+          memory.free(room.address, room.bytes);
+        }
+      }
+      rooms.put(use, new Room(memory.raw(bytes), bytes));
     }
-    return sums;
+    return rooms.get(use).address;
   }
 
   /** Memory with anything in it, until this is closed. */
@@ -43,6 +72,8 @@ final class Workspace implements AutoCloseable {
   public void close() {
     releases.forEach(Runnable::run);
     releases.clear();
-    halves.close();
+    rooms.values().forEach(room -> memory.free(room.address, room.bytes));
+    rooms.clear();
+    copies.close();
   }
 }

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import io.deltarule.cuda.Cublas.Factor;
 import io.deltarule.engine.EngineUnavailableException;
 import io.deltarule.engine.Precision;
 import java.io.IOException;
@@ -237,7 +238,7 @@ class CublasLoaderTest {
         var x = context.upload(1, 2, 3, 4, 5, 6); // [2 x 3]
         var w = context.upload(1, 0, 2, 0, 1, 1); // [2 x 3]
         var z = context.upload(9, 9, 9, 9);
-        cublas.forward(Precision.FP32, x, w, z, 2, 2, 3);
+        cublas.forward(Precision.FP32, new Factor(x, 3), new Factor(w, 3), z, 2, 2, 3);
         assertEquals("[7.0, 5.0, 16.0, 11.0]", Arrays.toString(context.download(z, 4)));
       }
       System.out.println("multiplied");

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import io.deltarule.cuda.Cublas.Factor;
 import io.deltarule.engine.EngineException;
 import io.deltarule.engine.EngineMemoryException;
 import io.deltarule.engine.Precision;
@@ -121,19 +122,22 @@ class CublasTest {
           w,
           product(x, k, false, w, k, true, m, n, k),
           k,
-          (cublas, l, r, z) -> cublas.forward(Precision.FP32, l, r, z, m, n, k));
+          (cublas, l, r, z) ->
+              cublas.forward(Precision.FP32, new Factor(l, k), new Factor(r, k), z, m, n, k));
       check(
           x,
           w,
           product(x, k, false, w, n, false, m, n, k),
           k,
-          (cublas, l, r, e) -> cublas.propagate(Precision.FP32, l, r, e, m, n, k));
+          (cublas, l, r, e) ->
+              cublas.propagate(Precision.FP32, new Factor(l, k), new Factor(r, n), e, m, n, k));
       check(
           x,
           w,
           product(x, m, true, w, n, false, m, n, k),
           k,
-          (cublas, l, r, dw) -> cublas.gradient(Precision.FP32, l, r, dw, m, n, k));
+          (cublas, l, r, dw) ->
+              cublas.gradient(Precision.FP32, new Factor(l, m), new Factor(r, n), dw, m, n, k));
     }
   }
 
@@ -141,8 +145,8 @@ class CublasTest {
   void eachPrecisionKeepsItsBits() {
     float tiny = 0x1p-20f; // beside 1: for fp32 alone
     float small = 0x1p-9f; // for tf32 too
-    CUdeviceptr one = context.upload(1);
-    CUdeviceptr x = context.upload(1 + tiny, 1 + small);
+    Factor one = new Factor(context.upload(1), 1);
+    Factor x = new Factor(context.upload(1 + tiny, 1 + small), 1);
     CUdeviceptr z = context.upload(0, 0);
     try (Cublas cublas = open(WORKSPACE)) {
       cublas.forward(Precision.FP32, x, one, z, 2, 1, 1);
@@ -151,8 +155,8 @@ class CublasTest {
       assertArrayEquals(new float[] {1, 1 + small}, context.download(z, 2));
       cublas.forward(
           Precision.BF16,
-          context.uploadHalves(1.5f, -2),
-          context.uploadHalves(1.0078125f),
+          new Factor(context.uploadHalves(1.5f, Float.NaN, -2, Float.NaN), 2),
+          new Factor(context.uploadHalves(1.0078125f, Float.NaN), 2),
           z,
           2,
           1,
@@ -163,7 +167,7 @@ class CublasTest {
 
   @Test
   void anEmptySumIsZeroAndAnEmptyResultIsNothing() {
-    CUdeviceptr some = context.upload(1, 2, 3, 4);
+    Factor some = new Factor(context.upload(1, 2, 3, 4), 2);
     CUdeviceptr result = context.upload(Float.NaN, Float.NaN, 5, 5);
     try (Cublas cublas = open(WORKSPACE)) {
       cublas.gradient(Precision.FP32, some, some, result, 1, 2, 0);
@@ -177,13 +181,14 @@ class CublasTest {
 
   @Test
   void aFailureNamesTheCallTheSizesAndTheStatus() {
-    CUdeviceptr some = context.upload(1, 2, 3, 4, 5, 6);
+    CUdeviceptr result = context.upload(0, 0);
+    Factor some = new Factor(context.upload(1, 2, 3, 4, 5, 6), 3);
     try (Cublas cublas = open(WORKSPACE)) {
       FakeDriver.failNext("cublasGemmEx", 1, cublasStatus.CUBLAS_STATUS_EXECUTION_FAILED);
       EngineException e =
           assertThrows(
               EngineException.class,
-              () -> cublas.propagate(Precision.TF32, some, some, some, 1, 2, 3));
+              () -> cublas.propagate(Precision.TF32, some, some, result, 1, 2, 3));
       assertEquals(
           "cuda: cublasGemmEx_new(D W, m=1, n=2, k=3, tf32) failed: CUBLAS_STATUS_EXECUTION_FAILED",
           e.getMessage());
@@ -191,7 +196,7 @@ class CublasTest {
       e =
           assertThrows(
               EngineException.class,
-              () -> cublas.forward(Precision.FP32, some, some, some, 1, 2, 0));
+              () -> cublas.forward(Precision.FP32, some, some, result, 1, 2, 0));
       assertEquals(
           "cuda: cuMemsetD32Async([1 x 2]) failed: CUDA_ERROR_INVALID_VALUE", e.getMessage());
     }

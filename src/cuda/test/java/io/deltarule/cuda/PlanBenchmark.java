@@ -96,11 +96,11 @@ final class PlanBenchmark {
     try (TrainingStep step =
             new TrainingStep(
                 engine, network, Integer.parseInt(parts[1]), STEPS, new UpdateRule.Sgd());
-        Recording recording = engine.record(step::call)) {
+        Recording recording = engine.record(step::call, step.scratch())) {
       for (int i = 0; i < REPEATS; i++) {
         engine.finish();
         long from = System.nanoTime();
-        step.run(recording::run);
+        step.run(recording, STEPS);
         engine.finish();
         times[i] = (System.nanoTime() - from) * 1e-3 / STEPS;
       }

@@ -25,31 +25,61 @@ class ProductEndsTest {
         Arguments.of(33, 132, Activation.GELU),
         Arguments.of(9, 131, Activation.TANH),
         Arguments.of(1030, 34, Activation.SIGMOID),
+        Arguments.of(66, 34, Activation.RELU),
+        Arguments.of(600, 8, Activation.LEAKY_RELU),
         Arguments.of(513, 8, Activation.IDENTITY));
+  }
+
+  /** Where matrices lie in the block; each starts at 16 bytes, if the one before it is not odd. */
+  private static final class Places {
+    private int end;
+
+    int next(int floats) {
+      int place = end;
+      end += ceil(floats, 4) * 4;
+      return place;
+    }
   }
 
   @ParameterizedTest
   @MethodSource("shapes")
   void haveTheBitsOfTheFusedOnes(int m, int n, Activation f) {
     int size = m * n;
-    int chunks = ceil(m, 512);
-    int left = 0; // [m x K]
-    int leftTransposed = left + m * K;
-    int right = leftTransposed + m * K; // [K x n]
-    int rightTransposed = right + K * n;
-    int bias = rightTransposed + K * n;
-    int z = bias + n;
-    int a = z + size;
-    int e = a + size;
-    int product = e + size;
-    int zOfTwo = product + size;
-    int aOfTwo = zOfTwo + size;
-    int masked = aOfTwo + size;
-    int sums = masked + size;
-    int sumsOfOne = sums + chunks * n;
-    int halves = sumsOfOne + chunks * n; // of A, then of E
-    try (KernelRunner runner = new KernelRunner(halves + size + 1)) {
-      float[] values = new float[halves + size + 1];
+    int chunks = Kernels.chunks(m, n);
+    int pitch = Copies.pitch(n);
+    int groups = ceil(pitch, 32);
+    Places places = new Places();
+    int left = places.next(m * K); // [m x K]
+    int leftTransposed = places.next(m * K);
+    int right = places.next(K * n); // [K x n]
+    int rightTransposed = places.next(K * n);
+    int rightInPitch = places.next(K * pitch);
+    int bias = places.next(n);
+    int z = places.next(size);
+    int a = places.next(size);
+    int e = places.next(size);
+    int sums = places.next(chunks * n);
+    int db = places.next(n);
+    int zOfTwo = places.next(size);
+    int aOfTwo = places.next(size);
+    int halfOfA = places.next(m * pitch / 2);
+    int product = places.next(m * pitch);
+    int halfAlone = places.next(m * pitch / 2);
+    int masked = places.next(size);
+    int counters = places.next(groups);
+    int[] errors =
+        new int[4]; // by mask_column_sums and thin_propagate, from floats and from a half
+    int[] halfErrors = new int[4];
+    int[] biasGradients = new int[4];
+    for (int i = 0; i < 4; i++) {
+      errors[i] = places.next(size);
+      halfErrors[i] = places.next(m * pitch / 2);
+      biasGradients[i] = places.next(n);
+    }
+    try (KernelRunner runner = new KernelRunner(places.end)) {
+      float[] values = new float[places.end];
+      Arrays.fill(values, Float.intBitsToFloat(0x7fc17fc1)); // NaN, and two NaN in bf16
+      Arrays.fill(values, counters, counters + groups, 0);
       Random random = new Random(m);
       for (int p = 0; p < K; p++) {
         for (int i = 0; i < m; i++) {
@@ -61,69 +91,57 @@ class ProductEndsTest {
           float x = (float) random.nextGaussian();
           values[right + p * n + j] = x;
           values[rightTransposed + j * K + p] = x;
+          values[rightInPitch + p * pitch + j] = x;
         }
       }
       for (int j = 0; j < n; j++) {
         values[bias + j] = (float) random.nextGaussian();
       }
       runner.write(values);
-      CUdeviceptr block = runner.block();
-      int keep = f.savesInput() ? 1 : 0;
+      int keepZ = f.savesInput() ? 1 : 0;
       int number = f.ordinal();
+      Matrix x = new Matrix(runner, left);
+      Matrix w = new Matrix(runner, right);
+      Matrix b = new Matrix(runner, bias);
+      Matrix saved = new Matrix(runner, keepZ == 1 ? z : a);
+      CUdeviceptr sumsOfChunks = runner.from(sums);
+      CUdeviceptr counted = runner.from(counters);
       product(
           runner,
           "gemm_forward",
           m,
           n,
-          K,
-          number,
-          keep,
-          block,
-          (long) left,
-          block,
-          (long) rightTransposed,
-          block,
-          (long) bias,
-          block,
-          (long) z,
-          block,
-          (long) a);
-      long saved = keep == 1 ? z : a;
+          arguments(
+              m,
+              n,
+              K,
+              number,
+              keepZ,
+              x,
+              new Matrix(runner, rightTransposed),
+              b,
+              new Matrix(runner, z),
+              new Matrix(runner, a)));
       product(
           runner,
           "gemm_propagate",
           m,
           n,
-          K,
-          number,
-          block,
-          (long) left,
-          block,
-          (long) right,
-          block,
-          saved,
-          block,
-          (long) e);
-
-      multiply(runner, m, n, leftTransposed, right, keep == 1 ? zOfTwo : aOfTwo);
+          arguments(m, n, K, number, x, w, saved, new Matrix(runner, e)));
       runner.launch(
-          runner.kernel("bias_activation", "bias_activation"),
-          ceil(m, 8),
-          ceil(n, 128),
-          32,
+          runner.kernel("error_columns", "sum_columns"),
+          ceil(n, 32),
+          chunks,
+          16,
           8,
-          m,
-          n,
-          number,
-          keep,
-          block,
-          (long) bias,
-          block,
-          (long) (keep == 1 ? zOfTwo : aOfTwo),
-          block,
-          (long) aOfTwo,
-          runner.from(halves),
-          0L);
+          arguments(m, n, new Matrix(runner, e), sumsOfChunks, counted, new Matrix(runner, db)));
+
+      int inPlace = keepZ == 1 ? zOfTwo : aOfTwo;
+      multiply(runner, m, n, leftTransposed, right, inPlace);
+      biasActivation(runner, m, n, f, 1, inPlace, n, b, zOfTwo, aOfTwo, halfOfA);
+      multiply(runner, m, pitch, leftTransposed, rightInPitch, product);
+      biasActivation(runner, m, n, f, 0, product, pitch, b, zOfTwo, aOfTwo, halfAlone);
+
       multiply(runner, m, n, leftTransposed, right, masked);
       runner.launch(
           runner.kernel("bias_activation", "mask"),
@@ -131,58 +149,216 @@ class ProductEndsTest {
           1,
           256,
           1,
-          (long) size,
-          number,
-          block,
-          saved,
-          block,
-          (long) masked,
-          new CUdeviceptr(),
-          0L);
-      runner.launch(
-          runner.kernel("column_sums", "column_sums"),
-          ceil(n, 32),
-          chunks,
-          32,
-          8,
-          m,
-          n,
-          block,
-          (long) masked,
-          block,
-          (long) sums);
-      multiply(runner, m, n, leftTransposed, right, product);
-      runner.launch(
-          runner.kernel("mask_column_sums", "mask_column_sums"),
-          ceil(n, 32),
-          chunks,
-          32,
-          8,
-          m,
-          n,
-          number,
-          block,
-          saved,
-          block,
-          (long) product,
-          runner.from(halves),
-          (long) size,
-          block,
-          (long) sumsOfOne);
+          arguments((long) size, number, saved, new Matrix(runner, masked)));
+
+      boolean signs = f == Activation.RELU && n % 2 == 0;
+      for (int i = 0; i < 4; i++) {
+        boolean thin = i % 2 == 1;
+        boolean inPitch = i >= 2;
+        CUdeviceptr savedHalf = i >= 2 && signs ? runner.from(halfOfA) : new CUdeviceptr();
+        Matrix to = new Matrix(runner, errors[i]);
+        CUdeviceptr half = runner.from(halfErrors[i]);
+        Matrix gradient = new Matrix(runner, biasGradients[i]);
+        if (!thin && !inPitch) {
+          multiply(runner, m, n, leftTransposed, right, errors[i]);
+        }
+        int from = inPitch ? product : errors[i];
+        runner.launch(
+            runner.kernel("error_columns", thin ? "thin_propagate" : "mask_column_sums"),
+            groups,
+            chunks,
+            16,
+            8,
+            thin
+                ? arguments(
+                    m,
+                    n,
+                    number,
+                    1,
+                    pitch,
+                    K,
+                    x,
+                    w,
+                    saved,
+                    savedHalf,
+                    to,
+                    half,
+                    sumsOfChunks,
+                    counted,
+                    gradient)
+                : arguments(
+                    m,
+                    n,
+                    number,
+                    1,
+                    pitch,
+                    runner.from(from),
+                    inPitch ? pitch : n,
+                    saved,
+                    savedHalf,
+                    to,
+                    half,
+                    sumsOfChunks,
+                    counted,
+                    gradient));
+      }
 
       float[] results = runner.read();
       assertSame(results, a, aOfTwo, size);
-      if (keep == 1) {
+      if (keepZ == 1) {
         assertSame(results, z, zOfTwo, size);
       }
+      assertRounded(results, a, halfOfA, m, n);
+      assertRounded(results, a, halfAlone, m, n);
       assertSame(results, e, masked, size);
-      assertSame(results, e, product, size);
-      assertSame(results, sums, sumsOfOne, chunks * n);
-      for (int i = 0; i < 2 * size; i++) {
-        int half = Float.floatToRawIntBits(results[halves + i / 2]) >>> 16 * (i % 2) & 0xffff;
-        assertRounded(i < size ? results[a + i] : results[e + i - size], half);
+      float[] expectedSums = columnSums(Arrays.copyOfRange(results, e, e + size), m, n, chunks);
+      assertEquals(
+          Arrays.toString(expectedSums), Arrays.toString(Arrays.copyOfRange(results, db, db + n)));
+      for (int i = 0; i < 4; i++) {
+        assertSame(results, e, errors[i], size);
+        assertSame(results, db, biasGradients[i], n);
+        assertRounded(results, e, halfErrors[i], m, n);
+      }
+      for (int i = 0; i < groups; i++) {
+        assertEquals(0, Float.floatToRawIntBits(results[counters + i]));
       }
     }
+  }
+
+  /** In the order of column_sums: each chunk by 8 lanes, and the chunks likewise. */
+  private static float[] columnSums(float[] matrix, int m, int n, int chunks) {
+    int rows = ceil(m, chunks);
+    float[] sums = new float[n];
+    for (int j = 0; j < n; j++) {
+      float[] ofChunks = new float[chunks];
+      for (int chunk = 0; chunk < chunks; chunk++) {
+        int from = Math.min(m, chunk * rows);
+        float[] column = new float[Math.min(m, from + rows) - from];
+        for (int i = 0; i < column.length; i++) {
+          column[i] = matrix[(from + i) * n + j];
+        }
+        ofChunks[chunk] = byLanes(column);
+      }
+      sums[j] = chunks == 1 ? ofChunks[0] : byLanes(ofChunks);
+    }
+    return sums;
+  }
+
+  private static float byLanes(float[] numbers) {
+    float[] lanes = new float[8];
+    for (int i = 0; i < numbers.length; i++) {
+      lanes[i % lanes.length] += numbers[i];
+    }
+    for (int step = lanes.length / 2; step > 0; step /= 2) {
+      for (int lane = 0; lane < step; lane++) {
+        lanes[lane] += lanes[lane + step];
+      }
+    }
+    return lanes[0];
+  }
+
+  @ParameterizedTest
+  @MethodSource("shapes")
+  void copiesAreRoundedTurnedAndPaddedWithZeros(int m, int n) {
+    int pitch = Copies.pitch(n);
+    Places places = new Places();
+    int x = places.next(m * n);
+    int turned = places.next(m * n);
+    int half = places.next(Copies.pitch(m) * pitch / 2);
+    int inPitch = places.next(m * pitch);
+    int cropped = places.next(m * n);
+    try (KernelRunner runner = new KernelRunner(places.end)) {
+      float[] values = new float[places.end];
+      Arrays.fill(values, Float.intBitsToFloat(0x7fc17fc1));
+      float[] expected = new float[m * n]; // X'
+      Random random = new Random(n);
+      for (int i = 0; i < m; i++) {
+        for (int j = 0; j < n; j++) {
+          float number = i == m / 2 ? special(j % 5) : (float) random.nextGaussian();
+          values[x + i * n + j] = number;
+          values[inPitch + i * pitch + j] = number;
+          expected[j * m + i] = number;
+        }
+      }
+      runner.write(values);
+      runner.launch(
+          runner.kernel("copies", "round_bf16"),
+          ceil(Copies.pitch(m) * pitch, 4 * 256),
+          1,
+          256,
+          1,
+          arguments(m, n, Copies.pitch(m), pitch, new Matrix(runner, x), runner.from(half)));
+      runner.launch(
+          runner.kernel("copies", "turn"),
+          ceil(n, 32),
+          ceil(m, 32),
+          32,
+          8,
+          arguments(m, n, new Matrix(runner, x), runner.from(turned)));
+      runner.launch(
+          runner.kernel("copies", "crop"),
+          ceil(m * n, 4 * 256),
+          1,
+          256,
+          1,
+          arguments(m, n, pitch, runner.from(inPitch), new Matrix(runner, cropped)));
+      float[] results = runner.read();
+      assertEquals(
+          Arrays.toString(expected),
+          Arrays.toString(Arrays.copyOfRange(results, turned, turned + m * n)));
+      assertSame(results, x, cropped, m * n);
+      assertRounded(results, x, half, m, n);
+      for (int i = m * pitch / 2; i < Copies.pitch(m) * pitch / 2; i++) {
+        assertEquals(0, Float.floatToRawIntBits(results[half + i]));
+      }
+    }
+  }
+
+  /** A matrix as an argument: the block, and where in it. */
+  private record Matrix(KernelRunner runner, int place) {}
+
+  private static Object[] arguments(Object... arguments) {
+    return Stream.of(arguments)
+        .flatMap(
+            argument ->
+                argument instanceof Matrix matrix
+                    ? Stream.of(matrix.runner.block(), (long) matrix.place)
+                    : Stream.of(argument))
+        .toArray();
+  }
+
+  private static void biasActivation(
+      KernelRunner runner,
+      int m,
+      int n,
+      Activation f,
+      int keepA,
+      int product,
+      int pitchOfProduct,
+      Matrix b,
+      int z,
+      int a,
+      int half) {
+    int pitch = Copies.pitch(n);
+    runner.launch(
+        runner.kernel("bias_activation", "bias_activation"),
+        (int) Kernels.blocksOfRows(m, pitch),
+        1,
+        256,
+        1,
+        arguments(
+            m,
+            n,
+            f.ordinal(),
+            f.savesInput() ? 1 : 0,
+            keepA,
+            pitch,
+            runner.from(product),
+            pitchOfProduct,
+            b,
+            new Matrix(runner, z),
+            new Matrix(runner, a),
+            runner.from(half)));
   }
 
   /** Numbers that a mask or a rounding could lose. */
@@ -190,34 +366,41 @@ class ProductEndsTest {
     return new float[] {Float.NaN, 0, -1e-30f, 3e38f, Float.POSITIVE_INFINITY}[p];
   }
 
-  private static void product(KernelRunner runner, String name, Object... arguments) {
-    int m = (Integer) arguments[0];
-    int n = (Integer) arguments[1];
+  private static void product(KernelRunner runner, String name, int m, int n, Object[] arguments) {
     runner.launch(runner.kernel("gemm_narrow", name), ceil(n, 32), ceil(m, 8), 32, 4, arguments);
   }
 
   /** The product alone, as a gradient of the transposed left factor. */
   private static void multiply(
       KernelRunner runner, int m, int n, int leftTransposed, int right, int result) {
-    CUdeviceptr block = runner.block();
     product(
         runner,
         "gemm_gradient",
         m,
         n,
-        K,
-        block,
-        (long) leftTransposed,
-        block,
-        (long) right,
-        block,
-        (long) result);
+        arguments(
+            m,
+            n,
+            K,
+            new Matrix(runner, leftTransposed),
+            new Matrix(runner, right),
+            new Matrix(runner, result)));
   }
 
   private static void assertSame(float[] results, int expected, int actual, int size) {
     assertEquals(
         Arrays.toString(Arrays.copyOfRange(results, expected, expected + size)),
         Arrays.toString(Arrays.copyOfRange(results, actual, actual + size)));
+  }
+
+  /** A copy in bf16 of a matrix [m x n]; beyond its columns are zeros. */
+  private static void assertRounded(float[] results, int matrix, int half, int m, int n) {
+    int pitch = Copies.pitch(n);
+    for (int i = 0; i < m * pitch; i++) {
+      int bits = Float.floatToRawIntBits(results[half + i / 2]) >>> 16 * (i % 2) & 0xffff;
+      int column = i % pitch;
+      assertRounded(column < n ? results[matrix + i / pitch * n + column] : 0, bits);
+    }
   }
 
   /** The nearest of the two bf16 numbers around x, the even one if both are as near. */

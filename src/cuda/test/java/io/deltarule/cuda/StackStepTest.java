@@ -73,18 +73,21 @@ class StackStepTest {
       assertTrue(Float.isFinite(expected[memory.losses + STEPS - 1]));
 
       long address = runner.address();
-      runner.write(initial);
       CUfunction kernel = runner.kernel("stack_step", "stack_step");
-      for (int step = 0; step < STEPS; step++) {
-        runner.launchCooperative(kernel, stack.groups(), 32, 4, memory.words(address));
-      }
-      float[] actual = runner.read();
-      for (int i = 0; i < memory.barrier; i++) {
-        int at = i;
-        assertEquals(
-            Float.floatToRawIntBits(expected[i]),
-            Float.floatToRawIntBits(actual[i]),
-            () -> memory.describe(at) + ": " + expected[at] + " became " + actual[at]);
+      for (int stepsOfLaunch : new int[] {1, STEPS}) {
+        runner.write(initial);
+        for (int step = 0; step < STEPS; step += stepsOfLaunch) {
+          runner.launchCooperative(
+              kernel, stack.groups(), 32, 4, memory.words(address, stepsOfLaunch));
+        }
+        float[] actual = runner.read();
+        for (int i = 0; i < memory.barrier; i++) {
+          int at = i;
+          assertEquals(
+              Float.floatToRawIntBits(expected[i]),
+              Float.floatToRawIntBits(actual[i]),
+              () -> memory.describe(at) + ": " + expected[at] + " became " + actual[at]);
+        }
       }
     }
   }
@@ -113,6 +116,8 @@ class StackStepTest {
     private final int state;
     private final int schedule;
     private final int barrier;
+    private final int sums;
+    private final int counters;
     private final int size;
     private final List<String> names = new ArrayList<>();
     private final List<Integer> starts = new ArrayList<>();
@@ -150,6 +155,9 @@ class StackStepTest {
       state = take("state", 2 * p);
       schedule = take("schedule", 4 * STEPS);
       barrier = take("barrier", 1);
+      int widest = stack.widths().stream().mapToInt(Integer::intValue).max().getAsInt();
+      sums = take("sums of chunks", Kernels.chunks(m, widest) * widest);
+      counters = take("counters", ceil(widest, 32));
       size = used;
     }
 
@@ -211,7 +219,7 @@ class StackStepTest {
     }
 
     /** The table of kernels/stack_step.cu. */
-    long[] words(long address) {
+    long[] words(long address, int steps) {
       long[] words = new long[25 + 11 * MOST_LAYERS];
       UpdateRule rule = stack.rule();
       float[] scalars =
@@ -240,7 +248,7 @@ class StackStepTest {
       for (int i = 0; i < addresses.length; i++) {
         words[8 + i] = address + 4L * addresses[i];
       }
-      words[12] = 0;
+      words[12] = steps;
       for (int i = 0; i < scalars.length; i++) {
         words[22 + i] = Float.floatToRawIntBits(scalars[i]);
       }
@@ -403,15 +411,17 @@ class StackStepTest {
           block,
           (long) memory.gradient + memory.w[l]);
       runner.launch(
-          runner.kernel("column_sums", "column_sums"),
+          runner.kernel("error_columns", "sum_columns"),
           ceil(memory.n(l), 32),
-          1,
-          32,
+          Kernels.chunks(memory.m, memory.n(l)),
+          16,
           8,
           memory.m,
           memory.n(l),
           block,
           (long) memory.d[l],
+          runner.from(memory.sums),
+          runner.from(memory.counters),
           block,
           (long) memory.gradient + memory.b[l]);
     }

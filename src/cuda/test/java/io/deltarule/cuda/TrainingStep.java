@@ -4,10 +4,12 @@ import io.deltarule.engine.Cursor;
 import io.deltarule.engine.Engine;
 import io.deltarule.engine.Indices;
 import io.deltarule.engine.Matrix;
+import io.deltarule.engine.Recording;
 import io.deltarule.engine.UpdateRule;
 import io.deltarule.network.Network;
 import io.deltarule.network.Parameters;
 import io.deltarule.training.Stack;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 
@@ -75,6 +77,23 @@ final class TrainingStep implements AutoCloseable {
     engine.advance(cursor);
   }
 
+  /** What nobody reads after a step. */
+  List<Matrix> scratch() {
+    List<Matrix> scratch = new ArrayList<>(pass.scratch());
+    scratch.add(x);
+    return scratch;
+  }
+
+  List<float[]> scratchNumbers() {
+    List<float[]> numbers = new ArrayList<>();
+    for (Matrix matrix : scratch()) {
+      float[] values = new float[(int) matrix.size()];
+      engine.read(matrix, values);
+      numbers.add(values);
+    }
+    return numbers;
+  }
+
   /** All steps. */
   void run(Runnable step) {
     engine.set(cursor, 0);
@@ -83,11 +102,25 @@ final class TrainingStep implements AutoCloseable {
     }
   }
 
+  /** So many steps at once. */
+  void run(Recording recording, int times) {
+    engine.set(cursor, 0);
+    recording.run(times);
+  }
+
   /** Theta after all steps from the same start. */
   float[] parametersAfter(Runnable step) {
+    return thetaAfter(() -> run(step));
+  }
+
+  float[] parametersAfter(Recording recording, int times) {
+    return thetaAfter(() -> run(recording, times));
+  }
+
+  private float[] thetaAfter(Runnable allSteps) {
     stack.write(Parameters.initialise(network, 1));
     engine.write(state, new float[state.rows() * state.columns()]);
-    run(step);
+    allSteps.run();
     float[] theta = new float[stack.theta().columns()];
     engine.read(stack.theta(), theta);
     return theta;

@@ -161,9 +161,11 @@ final class Launcher {
     }
 
     @Override
-    public void run() {
-      for (Runnable command : queued) {
-        command.run();
+    public void run(int times) {
+      for (int i = 0; i < times; i++) {
+        for (Runnable command : queued) {
+          command.run();
+        }
       }
     }
 

@@ -290,13 +290,13 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
   // Recording, waiting, closing.
 
   @Override
-  protected Replay compile(List<Runnable> launches) {
+  protected Replay compile(List<Runnable> launches, List<Operand<ClBuffer>> scratch) {
     Replay recorded = launcher.record(launches);
     replays.add(recorded);
     return new Replay() {
       @Override
-      public void run() {
-        recorded.run();
+      public void run(int times) {
+        recorded.run(times);
       }
 
       @Override

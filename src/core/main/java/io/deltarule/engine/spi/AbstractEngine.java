@@ -9,6 +9,7 @@ import io.deltarule.engine.Matrix;
 import io.deltarule.engine.Output;
 import io.deltarule.engine.Recording;
 import io.deltarule.engine.UpdateRule;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -181,9 +182,10 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
    * launching each anew overrides this.
    *
    * @param launches calls of {@code launch} methods, in their order
+   * @param scratch matrices whose numbers need not be there after a replay
    * @return what a replay runs
    */
-  protected Replay compile(List<Runnable> launches) {
+  protected Replay compile(List<Runnable> launches, List<Operand<B>> scratch) {
     return Replay.of(launches);
   }
 
@@ -549,8 +551,14 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
   // Recording.
 
   @Override
-  public final Recording record(Runnable calls) {
+  public final Recording record(Runnable calls, List<Matrix> scratch) {
     requireIdle("record");
+    List<Operand<B>> unread = new ArrayList<>();
+    for (Matrix matrix : scratch) {
+      call.begin(this, "record");
+      unread.add(call.matrix("scratch", matrix));
+      call.end();
+    }
     Tape<B> recorded = new Tape<>(this);
     tape = recorded;
     try {
@@ -558,7 +566,7 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
     } finally {
       tape = null;
     }
-    recorded.compile();
+    recorded.compile(unread);
     return recorded;
   }
 

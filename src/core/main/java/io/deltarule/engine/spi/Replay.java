@@ -5,8 +5,12 @@ import java.util.List;
 /** Launches that are prepared to run again and again. */
 public interface Replay extends AutoCloseable {
 
-  /** Runs the launches, in their order. Allocates nothing. */
-  void run();
+  /**
+   * Runs the launches, in their order. Allocates nothing.
+   *
+   * @param times how often, at least 1
+   */
+  void run(int times);
 
   /** Frees what the launches hold, after those that are queued; again does nothing. */
   @Override
@@ -22,9 +26,11 @@ public interface Replay extends AutoCloseable {
     Runnable[] all = launches.toArray(Runnable[]::new);
     return new Replay() {
       @Override
-      public void run() {
-        for (Runnable launch : all) {
-          launch.run();
+      public void run(int times) {
+        for (int i = 0; i < times; i++) {
+          for (Runnable launch : all) {
+            launch.run();
+          }
         }
       }
 

@@ -54,7 +54,10 @@ final class Tape<B extends Block> implements Recording {
   }
 
   @Override
-  public void run() {
+  public void run(int times) {
+    if (times < 1) {
+      throw new IllegalArgumentException("run: " + times + " times; at least 1 is needed");
+    }
     if (closed) {
       throw new IllegalStateException("run: the recording is closed");
     }
@@ -65,14 +68,18 @@ final class Tape<B extends Block> implements Recording {
       }
     }
     for (int i = 0; i < moved.length; i++) {
-      if (moved[i].position() >= travels[i].startBelow) {
+      if (moved[i].position() + (times - 1L) * travels[i].advances >= travels[i].startBelow) {
         throw new IllegalArgumentException(
-            "run: the cursor " + moved[i] + " stands past the end (" + travels[i].limitedBy + ")");
+            "run: the cursor %s stands past the end (%s)%s"
+                .formatted(
+                    moved[i],
+                    travels[i].limitedBy,
+                    times == 1 ? "" : ", or would before the last of " + times + " times"));
       }
     }
-    replay.run();
+    replay.run(times);
     for (int i = 0; i < moved.length; i++) {
-      moved[i].move(moved[i].position() + travels[i].advances);
+      moved[i].move(moved[i].position() + times * travels[i].advances);
     }
   }
 
@@ -80,8 +87,8 @@ final class Tape<B extends Block> implements Recording {
     "unchecked",
     "rawtypes"
   }) // an array of a generic type, filled with its elements
-  void compile() {
-    replay = engine.compile(launches);
+  void compile(List<Operand<B>> scratch) {
+    replay = engine.compile(launches, scratch);
     used = allocations.toArray(Allocation<?>[]::new);
     moved = cursors.keySet().toArray(new StepCursor[0]);
     travels = cursors.values().toArray(Travel[]::new);

@@ -1,0 +1,229 @@
+/*
+ * The end of the propagation of an error signal, and the bias gradient below it, in one pass:
+ *
+ *   mask_column_sums   E = P (.) f'(saved)          P [m x n] in rows of pitchOfP is the product D W
+ *   thin_propagate     E = (D W) (.) f'(saved)      D [m x k], W [k x n], for a small k
+ *   sum_columns        E is there
+ *   all                db_j = sum_i e_ij            saved, E [m x n], db [n]
+ *
+ * P may lie where E lies. half, if it is not null, gets E rounded to bf16, in rows of pitch; E itself
+ * is written only if keep is not 0. saved is read as floats or, if savedHalf is not null, in bf16, in
+ * rows of pitch; then f is RELU, n even, and P, E and W start at 8 bytes. The bits are those of
+ * gemm_propagate, or of mask, and of column_sums, with as many chunks.
+ *
+ * Launch: groups of CX by CY work-items, ceil(width / (2 CX)) by chunks groups, where width is n,
+ * or pitch for a copy. A work-item takes two neighbouring columns, and of its chunk of the rows
+ * those that column_sums would give it. If there are several chunks, sums [chunks x n] gets those of
+ * each, and the last group of the columns adds them: counters, one for each group along x, are 0
+ * before and after.
+ * Memory alone counts: 12 bytes a number for floats, 8 if all but the product is in bf16; of a thin
+ * product 8, or 4. So what counts is how many bytes are on their way, and to spend few instructions.
+ */
+#include "activation.h"
+#include "bf16.h"
+#include "column_sums.h"
+
+#define PAIR 2
+#define LOADS (AHEAD / PAIR) /* rows on their way, at most */
+
+struct __align__(8) FLOATS {
+  float part[PAIR];
+};
+
+/* Two neighbours, of which left are there; zeros beyond. aligned: one access fetches them. */
+DEVICE FLOATS pair_at(const int aligned, int left, const float *p) {
+  FLOATS pair = {{0.0f, 0.0f}};
+  if (aligned && left > 0) {
+    return *(const FLOATS *)p;
+  }
+  UNROLL for (int j = 0; j < PAIR; j++) {
+    if (j < left) {
+      pair.part[j] = p[j];
+    }
+  }
+  return pair;
+}
+
+DEVICE void put_pair(const int aligned, int left, FLOATS pair, float *p) {
+  if (aligned && left > 0) {
+    *(FLOATS *)p = pair;
+    return;
+  }
+  UNROLL for (int j = 0; j < PAIR; j++) {
+    if (j < left) {
+      p[j] = pair.part[j];
+    }
+  }
+}
+
+/* Where the sums of the columns go. */
+struct Sums {
+  float *sums;
+  unsigned int *counters;
+  float *db;
+};
+
+/*
+ * The group's part of the sums is there, in sums if there are several chunks: its last group adds
+ * them. Whoever finds the others counted sees what they have written before.
+ */
+DEVICE void end_sums(int n, const Sums &to, LOCAL_PTR float *shared) {
+  if (GROUPS(1) == 1) {
+    return;
+  }
+  __threadfence();
+  BARRIER();
+  if (group_item() == 0) {
+    const unsigned int before = atomicAdd(to.counters + GROUP(0), 1u);
+    shared[0] = before == (unsigned int)(GROUPS(1) - 1) ? 1.0f : 0.0f;
+  }
+  BARRIER();
+  const int last = shared[0] != 0.0f;
+  BARRIER(); /* before shared is written again */
+  if (last) {
+    __threadfence();
+    for (int j = 0; j < PAIR; j++) {
+      column_sums_of((GROUP(0) * PAIR + j) * CX, 0, 1, GROUPS(1), n, to.sums, shared, to.db);
+      BARRIER();
+    }
+    if (group_item() == 0) {
+      to.counters[GROUP(0)] = 0;
+    }
+  }
+}
+
+/* Where a chunk's sums go. */
+DEVICE float *sums_of_chunk(int n, const Sums &to) {
+  return GROUPS(1) == 1 ? to.db : to.sums + (INDEX)GROUP(1) * n;
+}
+
+/* What the kernels are given. */
+struct Error {
+  int m, n, k, f, keep, pitch, pitchOfP;
+  const float *p, *d, *w, *saved;
+  const HALF *savedHalf;
+  float *e;
+  HALF *half;
+};
+
+/* The work-item's two columns of a chunk, so many rows at once. */
+DEVICE void columns_of(const int thin, const int aligned, const int savedIsHalf, const int f,
+                       const int loads, const Error &s, const Sums &to, LOCAL_PTR float *shared) {
+  const int column = (GROUP(0) * CX + ITEM(0)) * PAIR;
+  const int left = s.n - column;
+  const int end = chunk_start(GROUP(1) + 1, GROUPS(1), s.m);
+  float sums[PAIR] = {0.0f, 0.0f};
+  if (column < (s.half ? s.pitch : s.n)) {
+    for (int row = chunk_start(GROUP(1), GROUPS(1), s.m) + ITEM(1); row < end; row += loads * CY) {
+      FLOATS errors[LOADS], kept[LOADS];
+      UNROLL for (int i = 0; i < loads; i++) {
+        const INDEX line = row + i * CY;
+        const int inside = line < end ? left : 0;
+        errors[i] = pair_at(aligned, thin ? 0 : inside, s.p + line * s.pitchOfP + column);
+        if (savedIsHalf) {
+          HALF_PAIR pair = {{0, 0}};
+          if (inside > 0) {
+            pair = *(const HALF_PAIR *)(s.savedHalf + line * s.pitch + column);
+          }
+          kept[i].part[0] = widened(pair.part[0]);
+          kept[i].part[1] = widened(pair.part[1]);
+        } else {
+          kept[i] = pair_at(aligned, inside, s.saved + line * s.n + column);
+        }
+      }
+      if (thin) {
+        ROLLED for (int p = 0; p < s.k; p++) {
+          const FLOATS weights = pair_at(aligned, left, s.w + (INDEX)p * s.n + column);
+          UNROLL for (int i = 0; i < loads; i++) {
+            const INDEX line = row + i * CY;
+            const float error = line < end ? s.d[line * s.k + p] : 0.0f;
+            UNROLL for (int j = 0; j < PAIR; j++) {
+              errors[i].part[j] = fmaf(error, weights.part[j], errors[i].part[j]);
+            }
+          }
+        }
+      }
+      UNROLL for (int i = 0; i < loads; i++) {
+        const INDEX line = row + i * CY;
+        if (line < end) {
+          UNROLL for (int j = 0; j < PAIR; j++) {
+            /* a product, not a choice: 0 times NaN and 0 times infinity are NaN */
+            errors[i].part[j] *= derivative(f, kept[i].part[j]);
+            sums[j] += errors[i].part[j];
+          }
+          if (s.keep) {
+            put_pair(aligned, left, errors[i], s.e + line * s.n + column);
+          }
+          if (s.half) {
+            HALF_PAIR pair;
+            UNROLL for (int j = 0; j < PAIR; j++) {
+              pair.part[j] = j < left ? rounded(errors[i].part[j]) : 0;
+            }
+            *(HALF_PAIR *)(s.half + line * s.pitch + column) = pair;
+          }
+        }
+      }
+    }
+  }
+  UNROLL for (int j = 0; j < PAIR; j++) {
+    add_columns(sums[j], column + j, s.n, shared, sums_of_chunk(s.n, to));
+  }
+  end_sums(s.n, to, shared);
+}
+
+DEVICE int starts_pairs(const float *p) {
+  return (INDEX)p % sizeof(FLOATS) == 0;
+}
+
+/*
+ * The common cases by loops of their own, in which nothing is asked that is known; the others have
+ * more code for each row, and fewer rows at once.
+ */
+DEVICE void columns(const int thin, const Error &s, const Sums &to, LOCAL_PTR float *shared) {
+  const int aligned = s.n % PAIR == 0 && s.pitchOfP % PAIR == 0 && starts_pairs(s.p) &&
+                      starts_pairs(s.e) && starts_pairs(s.saved) && starts_pairs(s.w);
+  if (s.savedHalf) {
+    columns_of(thin, 1, 1, RELU, LOADS, s, to, shared);
+  } else if (aligned && s.f == RELU) {
+    columns_of(thin, 1, 0, RELU, LOADS, s, to, shared);
+  } else if (aligned) {
+    columns_of(thin, 1, 0, s.f, LOADS / 2, s, to, shared);
+  } else {
+    columns_of(thin, 0, 0, s.f, LOADS / 4, s, to, shared);
+  }
+}
+
+KERNEL(CX, CY) void mask_column_sums(int m, int n, int f, int keep, int pitch,
+    const float *p, int pitchOfP, const float *RESTRICT saved, INDEX atSaved,
+    const HALF *RESTRICT savedHalf, float *e, INDEX atE, HALF *RESTRICT half,
+    float *RESTRICT sums, unsigned int *RESTRICT counters, float *RESTRICT db, INDEX atDb) {
+  LOCAL float shared[WG];
+  const Error error = {m, n, 0, f, keep, pitch, pitchOfP, p, 0, 0, saved + atSaved, savedHalf,
+                       e + atE, half};
+  const Sums to = {sums, counters, db + atDb};
+  columns(0, error, to, shared);
+}
+
+KERNEL(CX, CY) void thin_propagate(int m, int n, int f, int keep, int pitch, int k,
+    const float *RESTRICT d, INDEX atD, const float *RESTRICT w, INDEX atW,
+    const float *RESTRICT saved, INDEX atSaved, const HALF *RESTRICT savedHalf,
+    float *RESTRICT e, INDEX atE, HALF *RESTRICT half,
+    float *RESTRICT sums, unsigned int *RESTRICT counters, float *RESTRICT db, INDEX atDb) {
+  LOCAL float shared[WG];
+  const Error error = {m, n, k, f, keep, pitch, 0, 0, d + atD, w + atW, saved + atSaved,
+                       savedHalf, e + atE, half};
+  const Sums to = {sums, counters, db + atDb};
+  columns(1, error, to, shared);
+}
+
+KERNEL(CX, CY) void sum_columns(int m, int n, const float *RESTRICT e, INDEX atE,
+    float *RESTRICT sums, unsigned int *RESTRICT counters, float *RESTRICT db, INDEX atDb) {
+  LOCAL float shared[WG];
+  const Sums to = {sums, counters, db + atDb};
+  for (int j = 0; j < PAIR; j++) {
+    column_sums_of((GROUP(0) * PAIR + j) * CX, GROUP(1), GROUPS(1), m, n, e + atE, shared,
+                   sums_of_chunk(n, to));
+    BARRIER();
+  }
+  end_sums(n, to, shared);
+}
