@@ -36,11 +36,6 @@ DEVICE float widened(HALF half) {
   return both.number;
 }
 
-/* Two neighbours. */
-struct __align__(4) HALF_PAIR {
-  HALF part[2];
-};
-
 /*
  * VW floats, of which left are there, to a copy in bf16 whose rows are a multiple of VW long: zeros
  * beyond.

@@ -16,8 +16,9 @@ DEVICE int chunk_start(int c, int chunks, int m) {
   return (INDEX)c * rows < m ? c * rows : m;
 }
 
-/* Adds the sums of the CY work-items of each column, as a tree: items below CX get them. */
-DEVICE float added_columns(float sum, LOCAL_PTR float *shared) {
+/* Adds the sums of the CY work-items of each column, as a tree. */
+DEVICE void add_columns(float sum, int column, int n, LOCAL_PTR float *shared,
+                        GLOBAL float *db) {
   const int item = group_item();
   shared[item] = sum;
   BARRIER();
@@ -27,20 +28,14 @@ DEVICE float added_columns(float sum, LOCAL_PTR float *shared) {
     }
     BARRIER();
   }
-  return shared[item];
-}
-
-/* Likewise; they are written to db. */
-DEVICE void add_columns(float sum, int column, int n, LOCAL_PTR float *shared,
-                        GLOBAL float *db) {
-  const float total = added_columns(sum, shared);
-  if (group_item() < CX && column < n) {
-    db[column] = total;
+  if (item < CX && column < n) {
+    db[column] = shared[item];
   }
 }
 
-/* The work-item's part of the sums of CX columns of one chunk of d [m x n]. */
-DEVICE float column_part(int first, int chunk, int chunks, int m, int n, GLOBAL const float *d) {
+/* CX columns of one chunk of d [m x n]. All work-items of the group must call it. */
+DEVICE void column_sums_of(int first, int chunk, int chunks, int m, int n, GLOBAL const float *d,
+                           LOCAL_PTR float *shared, GLOBAL float *db) {
   const int column = first + group_item() % CX;
   const int end = chunk_start(chunk + 1, chunks, m);
   float sum = 0.0f;
@@ -58,13 +53,7 @@ DEVICE float column_part(int first, int chunk, int chunks, int m, int n, GLOBAL 
       }
     }
   }
-  return sum;
-}
-
-/* CX columns of one chunk of d [m x n]. All work-items of the group must call it. */
-DEVICE void column_sums_of(int first, int chunk, int chunks, int m, int n, GLOBAL const float *d,
-                           LOCAL_PTR float *shared, GLOBAL float *db) {
-  add_columns(column_part(first, chunk, chunks, m, n, d), first + group_item() % CX, n, shared, db);
+  add_columns(sum, column, n, shared, db);
 }
 
 #endif

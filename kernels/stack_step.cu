@@ -11,7 +11,7 @@
  * Each is cut into the same tiles and groups, by the same functions, as by gather, gemm_forward,
  * output_error_*, gemm_gradient, sum_columns, gemm_propagate, update_* and cursor_advance, and all
  * groups of the launch share them out: every buffer has the bits that those kernels leave. A
- * product's bits do not depend on its tile, a column's sum on CY and the chunks.
+ * product's bits do not depend on its tile, a column's sum on CY alone.
  *
  * The table, in words of 64 bits; an address is a device pointer, of float where nothing is said:
  *
@@ -65,7 +65,6 @@
 
 #define LAYERS 16
 #define GAP 128
-#define CHUNK 64 /* rows of a chunk of column sums */
 #define UPDATES 4 /* at least TM */
 
 /* The table's numbers of the outputs. */
@@ -269,29 +268,9 @@ DEVICE void update_gaps(const Step &s, const float *scalars) {
   }
 }
 
-/* The sums of CX columns, as sum_columns adds them with a chunk for CHUNK rows. */
-DEVICE void chunked_column_sums(int first, int m, int n, const float *d, LOCAL_PTR float *shared,
-                                LOCAL_PTR float *ofChunks, float *db) {
-  const int chunks = parts(m, CHUNK); /* at most CY */
-  const int item = group_item();
-  if (chunks == 1) {
-    column_sums_of(first, 0, 1, m, n, d, shared, db);
-    return;
-  }
-  for (int chunk = 0; chunk < chunks; chunk++) {
-    const float sum = added_columns(column_part(first, chunk, chunks, m, n, d), shared);
-    if (item < CX) {
-      ofChunks[chunk * CX + item] = sum;
-    }
-  }
-  BARRIER();
-  const float part = item < chunks * CX ? 0.0f + ofChunks[item] : 0.0f;
-  add_columns(part, first + item % CX, n, shared, db);
-}
-
 /* A group's share of dW, db and the error signal below, which need the layer's own alone. */
 DEVICE void backward_share(const Step &s, int l, const float *scalars, LOCAL_PTR float *shared,
-                           LOCAL_PTR float *ofChunks, STAGED *tileLeft, STAGED *tileRight) {
+                           STAGED *tileLeft, STAGED *tileRight) {
   const Layer &from = s.layer[l];
   const int m = (int)s.m;
   const int n = (int)from.n;
@@ -315,7 +294,7 @@ DEVICE void backward_share(const Step &s, int l, const float *scalars, LOCAL_PTR
       }
     } else {
       const int first = (piece - gradients) * CX;
-      chunked_column_sums(first, m, n, from.d, shared, ofChunks, from.db);
+      column_sums_of(first, 0, 1, m, n, from.d, shared, from.db);
       if (l == 0 && group_item() < CX && first + group_item() < n) {
         const INDEX at = from.db - s.gradient + first + group_item();
         update_some(s, at, 1, at + 1, scalars);
@@ -326,7 +305,7 @@ DEVICE void backward_share(const Step &s, int l, const float *scalars, LOCAL_PTR
 
 /* A group's share of the step whose number in the schedule is at. */
 DEVICE void one_step(const Step &s, int at, STAGED *tileLeft, STAGED *tileRight,
-                     LOCAL_PTR float *shared, LOCAL_PTR float *ofChunks) {
+                     LOCAL_PTR float *shared) {
   const int layers = (int)s.layers;
   const int m = (int)s.m;
   const int *rows = s.rows + (INDEX)at * s.length;
@@ -363,7 +342,7 @@ DEVICE void one_step(const Step &s, int at, STAGED *tileLeft, STAGED *tileRight,
   }
 
   for (int l = layers - 1; l >= 0; l--) {
-    backward_share(s, l, scalars, shared, ofChunks, tileLeft, tileRight);
+    backward_share(s, l, scalars, shared, tileLeft, tileRight);
     if (l + 1 < layers) {
       const Layer &above = s.layer[l + 1];
       update_share(s, above.dw, above.n * above.k, scalars);
@@ -380,14 +359,13 @@ KERNEL(GX, GY) void stack_step(const __grid_constant__ Step s) {
   TILE_LEFT(tileLeft);
   TILE_RIGHT(tileRight);
   LOCAL float shared[WG];
-  LOCAL float ofChunks[WG];
   const int first = s.at[0]; /* before the first barrier; it changes after the last */
   const int end = first + (int)s.steps;
   for (int at = first; at < end; at++) {
     if (at > first) {
       grid_barrier(s.barrier);
     }
-    one_step(s, at, tileLeft, tileRight, shared, ofChunks);
+    one_step(s, at, tileLeft, tileRight, shared);
   }
   if (GROUP(0) == 0 && group_item() == 0) {
     s.at[0] = end;

@@ -10,36 +10,24 @@ import jcuda.driver.CUevent;
 import jcuda.driver.CUstream;
 
 /**
- * Launches beside the rest of a recorded step, which fill what that leaves idle of the card: a
- * second stream, which the capture follows by its events.
+ * Small weight gradients beside the rest of a recorded step: each needs an error signal and
+ * activations alone, and nothing needs it before the update, so it may fill what the propagation of
+ * the error leaves idle of the card. A second stream, which the capture follows by its events.
+ * Large products keep the card busy by themselves: of 784-1024-1024-1 on an H200 the branch gained
+ * nothing.
  */
 final class Branch implements AutoCloseable {
   private final CUstream main;
   private final CUstream side;
-  private final Equations equations; // on the side stream
+  private final Products products; // on the side stream
   private final CUevent forked;
   private final CUevent joined;
-  private final List<Task> running = new ArrayList<>();
+  private final List<Op.Gradients> running = new ArrayList<>();
 
-  /** What a launch beside the others reads and writes. */
-  record Task(List<Operand<CudaBlock>> reads, List<Operand<CudaBlock>> writes) {
-
-    /** Whether the order of a call and this matters. Who moves a cursor counts as if it did. */
-    boolean collides(Op op) {
-      return op instanceof Op.Advance
-          || op.operands().stream().anyMatch(operand -> overlaps(writes, operand))
-          || op.results().stream().anyMatch(result -> overlaps(reads, result));
-    }
-
-    private static boolean overlaps(List<Operand<CudaBlock>> some, Operand<CudaBlock> other) {
-      return some.stream().anyMatch(other::overlaps);
-    }
-  }
-
-  Branch(CUstream main, CUstream side, Equations equations) {
+  Branch(CUstream main, CUstream side, Products products) {
     this.main = main;
     this.side = side;
-    this.equations = equations;
+    this.products = products;
     forked = Timeline.event();
     try {
       joined = Timeline.event();
@@ -49,17 +37,22 @@ final class Branch implements AutoCloseable {
     }
   }
 
-  /** What to launch a task with, after all that the main stream has been given so far. */
-  Equations begin(Task task) {
+  /** Whether a weight gradient is small. */
+  boolean suits(Op.Gradients op) {
+    return op.dw().size() > 0 && products.small(op.dw().rows(), op.dw().columns(), op.d().rows());
+  }
+
+  /** Computes {@code dW = D' A} after what the main stream has been given so far. */
+  void weightGradient(Op.Gradients op, Workspace workspace) {
     Cuda.check(cuEventRecord(forked, main), "cuEventRecord");
     Cuda.check(cuStreamWaitEvent(side, forked, 0), "cuStreamWaitEvent");
-    running.add(task);
-    return equations;
+    products.weightGradient(op, workspace);
+    running.add(op);
   }
 
   /** Lets the main stream wait, if a call needs what is computed here, or would overwrite it. */
   void joinBefore(Op op) {
-    if (running.stream().anyMatch(task -> task.collides(op))) {
+    if (running.stream().anyMatch(gradients -> collide(op, gradients))) {
       join();
     }
   }
@@ -76,6 +69,14 @@ final class Branch implements AutoCloseable {
   /** Forgets what was begun, when a capture has failed. */
   void abandon() {
     running.clear();
+  }
+
+  /** Whether the order of a call and a weight gradient matters. */
+  static boolean collide(Op op, Op.Gradients gradients) {
+    Operand<CudaBlock> dw = gradients.dw();
+    return op.operands().stream().anyMatch(dw::overlaps)
+        || op.results().stream()
+            .anyMatch(result -> result.overlaps(gradients.d()) || result.overlaps(gradients.a()));
   }
 
   @Override

@@ -3,7 +3,6 @@ package io.deltarule.cuda;
 import static jcuda.driver.JCudaDriver.cuMemsetD32Async;
 import static jcuda.driver.JCudaDriver.cuStreamSynchronize;
 
-import io.deltarule.cuda.Workspace.Use;
 import io.deltarule.engine.Activation;
 import io.deltarule.engine.EngineDescription;
 import io.deltarule.engine.EngineMemory;
@@ -66,48 +65,30 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
         cublas = new Cublas(stream, Cublas.workspaceBytes(device.capability() / 10));
         releases.add(cublas::close);
       }
-      CudaBlock partialLosses = own(memory.zeros(Equations.MOST_PARTIALS));
-      equations = equations(stream, kernels, cublas, rule, partialLosses, Use.SUMS);
-      Branch weights = branch(kernels, rule, partialLosses, Use.SUMS_OF_WEIGHTS);
-      Branch aside = branch(kernels, rule, partialLosses, Use.SUMS_ASIDE);
-      plan = new Plan(equations, weights, aside);
-      fusedStep = new FusedStep(context, equations, kernels, timeline, transfers, device);
+      CudaBlock counters = memory.zeros(Kernels.COUNTERS);
+      releases.add(counters::release);
+      Launcher launcher = new Launcher(stream, timeline);
+      Products products =
+          new Products(launcher, kernels, timeline, cublas, precision, rule, counters);
+      equations = new Equations(launcher, kernels, products, memory, stream, timeline);
+      releases.add(equations::close);
+      CUstream side = Context.stream();
+      releases.add(() -> Context.release(side));
+      Launcher beside = new Launcher(side, timeline);
+      Branch branch =
+          new Branch(
+              stream,
+              side,
+              new Products(beside, kernels, timeline, null, precision, rule, counters));
+      releases.add(branch::close);
+      plan = new Plan(equations, products, branch);
+      fusedStep = new FusedStep(context, launcher, kernels, products, timeline, transfers, device);
       workspace = new Workspace(memory, false);
       releases.add(workspace::close);
     } catch (RuntimeException | Error e) {
       releaseAll();
       throw e;
     }
-  }
-
-  /** What launches on a stream. */
-  private Equations equations(
-      CUstream on,
-      Kernels kernels,
-      Cublas cublas,
-      Products.Rule rule,
-      CudaBlock partialLosses,
-      Use sums) {
-    CudaBlock counters = own(memory.zeros(Kernels.COUNTERS));
-    Launcher launcher = new Launcher(on, timeline);
-    Products products =
-        new Products(launcher, kernels, timeline, cublas, precision, rule, counters, sums);
-    return new Equations(launcher, kernels, products, partialLosses, on, timeline);
-  }
-
-  /** A branch, for what is small: without cuBLAS. */
-  private Branch branch(Kernels kernels, Products.Rule rule, CudaBlock partialLosses, Use sums) {
-    CUstream side = Context.stream();
-    releases.add(() -> Context.release(side));
-    Branch branch =
-        new Branch(stream, side, equations(side, kernels, null, rule, partialLosses, sums));
-    releases.add(branch::close);
-    return branch;
-  }
-
-  private CudaBlock own(CudaBlock block) {
-    releases.add(block::release);
-    return block;
   }
 
   @Override

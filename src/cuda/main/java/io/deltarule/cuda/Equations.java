@@ -5,8 +5,8 @@ import static jcuda.driver.JCudaDriver.cuMemcpyDtoDAsync;
 import io.deltarule.engine.UpdateRule;
 import jcuda.driver.CUstream;
 
-/** The launches of each equation, on one stream. */
-final class Equations {
+/** The launches of each equation. */
+final class Equations implements AutoCloseable {
 
   /** The most blocks of an output error, and the numbers in {@link #partialLosses}. */
   static final int MOST_PARTIALS = 256;
@@ -25,7 +25,7 @@ final class Equations {
       Launcher launcher,
       Kernels kernels,
       Products products,
-      CudaBlock partialLosses,
+      Memory memory,
       CUstream stream,
       Timeline timeline) {
     this.launcher = launcher;
@@ -33,15 +33,7 @@ final class Equations {
     this.products = products;
     this.stream = stream;
     this.timeline = timeline;
-    this.partialLosses = partialLosses;
-  }
-
-  Launcher launcher() {
-    return launcher;
-  }
-
-  Products products() {
-    return products;
+    partialLosses = memory.zeros(MOST_PARTIALS);
   }
 
   void launch(Op op, Workspace workspace) {
@@ -56,9 +48,8 @@ final class Equations {
     } else if (op instanceof Op.Forward forward) {
       products.forward(forward, workspace);
     } else if (op instanceof Op.OutputError error) {
-      if (outputError(error, workspace)) {
-        sumLosses(error);
-      }
+      outputError(error);
+      error.results().forEach(result -> copies.written(result, false));
     } else if (op instanceof Op.Propagate propagate) {
       products.propagate(propagate, workspace);
     } else if (op instanceof Op.Gradients gradients) {
@@ -116,12 +107,7 @@ final class Equations {
     workspace.copies().written(op.batch(), half != null);
   }
 
-  /**
-   * Launches {@code D = (link(Z) - Y) / m} and the loss.
-   *
-   * @return whether there are only parts of the loss, which {@link #sumLosses} has to add
-   */
-  boolean outputError(Op.OutputError op, Workspace workspace) {
+  private void outputError(Op.OutputError op) {
     Kernel kernel =
         switch (op.output()) {
           case SIGMOID -> kernels.outputErrorSigmoid();
@@ -140,19 +126,15 @@ final class Equations {
         .matrix(op.losses())
         .block(op.at().block())
         .blocks(blocks, 1);
-    op.results().forEach(result -> workspace.copies().written(result, false));
-    return blocks > 1;
-  }
-
-  /** Adds the parts of a loss. */
-  void sumLosses(Op.OutputError op) {
-    launcher
-        .begin(kernels.sumLosses())
-        .number(blocksOfOutputError(op))
-        .block(partialLosses)
-        .matrix(op.losses())
-        .block(op.at().block())
-        .blocks(1, 1);
+    if (blocks > 1) {
+      launcher
+          .begin(kernels.sumLosses())
+          .number(blocks)
+          .block(partialLosses)
+          .matrix(op.losses())
+          .block(op.at().block())
+          .blocks(1, 1);
+    }
   }
 
   /** How many, which is also the order of the loss's sum; one even for no rows: the loss is 0. */
@@ -183,5 +165,10 @@ final class Equations {
       launcher.matrix(op.state()).number(adam.beta1()).number(adam.beta2()).number(adam.epsilon());
     }
     launcher.blocks(Kernels.blocksOfVectors(op.theta().size()), 1);
+  }
+
+  @Override
+  public void close() {
+    partialLosses.release();
   }
 }

@@ -54,15 +54,16 @@ final class FusedStep {
 
   FusedStep(
       Context context,
-      Equations equations,
+      Launcher launcher,
       Kernels kernels,
+      Products products,
       Timeline timeline,
       Transfers transfers,
       Device device) {
     this.context = context;
-    launcher = equations.launcher();
+    this.launcher = launcher;
     this.kernels = kernels;
-    products = equations.products();
+    this.products = products;
     this.timeline = timeline;
     this.transfers = transfers;
     this.device = device;

@@ -1,27 +1,23 @@
 package io.deltarule.cuda;
 
-import io.deltarule.cuda.Branch.Task;
 import io.deltarule.engine.spi.Operand;
 import java.util.List;
 import java.util.stream.Stream;
 
 /**
  * How recorded calls are launched, unless they are a step for one kernel: one by one, but the bias
- * gradient of a layer with the mask of its error signal, in one pass over it, and beside the others
- * as soon as it can be what is small and not urgent: on one branch weight gradients, on another
- * other bias gradients, the sum of the loss, and a gathering for later.
+ * gradient of a layer with the mask of its error signal, in one pass over it, and a small weight
+ * gradient on a branch as soon as its factors are there.
  */
 final class Plan {
   private final Equations equations;
   private final Products products;
-  private final Branch weights;
-  private final Branch aside;
+  private final Branch branch;
 
-  Plan(Equations equations, Branch weights, Branch aside) {
+  Plan(Equations equations, Products products, Branch branch) {
     this.equations = equations;
-    products = equations.products();
-    this.weights = weights;
-    this.aside = aside;
+    this.products = products;
+    this.branch = branch;
   }
 
   /**
@@ -33,11 +29,9 @@ final class Plan {
     products.announceCopies(ops, workspace.copies());
     try {
       new Launch(ops, scratch, workspace).run();
-      weights.join();
-      aside.join();
+      branch.join();
     } finally {
-      weights.abandon();
-      aside.abandon();
+      branch.abandon();
     }
   }
 
@@ -48,8 +42,7 @@ final class Plan {
     private final Workspace workspace;
     private final int[] sums; // of a propagation: the gradients whose bias gradient comes with it
     private final boolean[] summed; // whether a bias gradient comes with a mask
-    private final boolean[] begun; // whether the branch of its kind has a call, or its weights
-    private final boolean[] biasBegun;
+    private final boolean[] branched; // gradients whose weight gradient is there already
 
     Launch(List<Op> ops, List<Operand<CudaBlock>> scratch, Workspace workspace) {
       this.ops = ops;
@@ -57,8 +50,7 @@ final class Plan {
       this.workspace = workspace;
       sums = new int[ops.size()];
       summed = new boolean[ops.size()];
-      begun = new boolean[ops.size()];
-      biasBegun = new boolean[ops.size()];
+      branched = new boolean[ops.size()];
       for (int i = 0; i < sums.length; i++) {
         sums[i] = ops.get(i) instanceof Op.Propagate propagate ? sumsOf(propagate, ops, i) : -1;
         if (sums[i] >= 0) {
@@ -69,37 +61,28 @@ final class Plan {
     }
 
     void run() {
-      beginBranches(-1);
       for (int i = 0; i < ops.size(); i++) {
-        weights.joinBefore(ops.get(i));
-        aside.joinBefore(ops.get(i));
+        branch.joinBefore(ops.get(i));
         launch(i);
-        beginBranches(i);
+        beginWeightGradients(i);
       }
     }
 
     private void launch(int i) {
       Op op = ops.get(i);
       if (op instanceof Op.Gather gather) {
-        if (!begun[i]) {
-          equations.gather(gather, readsFloats(gather.batch(), i), workspace);
-        }
+        equations.gather(gather, readsFloats(gather.batch(), i), workspace);
       } else if (op instanceof Op.Forward forward) {
         products.forward(forward, readsFloats(forward.a(), i), workspace);
-      } else if (op instanceof Op.OutputError error) {
-        aside.join(); // where the loss before this one may be added still
-        if (equations.outputError(error, workspace)) {
-          aside.begin(new Task(List.of(), List.of(error.losses()))).sumLosses(error);
-        }
       } else if (op instanceof Op.Propagate propagate && summed[i]) {
         Op.Gradients gradients = (Op.Gradients) ops.get(sums[i]);
         products.propagateAndSum(
             propagate, gradients.db(), readsFloats(propagate.e(), i), workspace);
       } else if (op instanceof Op.Gradients gradients) {
-        if (!begun[i]) {
+        if (!branched[i]) {
           products.weightGradient(gradients, workspace);
         }
-        if (!summed[i] && !biasBegun[i]) {
+        if (!summed[i]) {
           products.biasGradient(gradients.d(), gradients.db(), workspace);
         }
       } else {
@@ -107,33 +90,17 @@ final class Plan {
       }
     }
 
-    /** Begins what may go beside the calls after call i. */
-    private void beginBranches(int i) {
+    /** Begins on the branch what may run beside the calls after call i. */
+    private void beginWeightGradients(int i) {
       for (int j = i + 2; j < ops.size(); j++) {
-        if (ops.get(j) instanceof Op.Gather gather && !begun[j]) {
-          Task task = new Task(List.of(gather.data()), List.of(gather.batch()));
-          if (isFree(task, i, j)) {
-            begun[j] = true;
-            aside.begin(task).gather(gather, readsFloats(gather.batch(), j), workspace);
-          }
-        } else if (ops.get(j) instanceof Op.Gradients gradients) {
-          Task bias = new Task(List.of(gradients.d()), List.of(gradients.db()));
-          if (!summed[j] && !biasBegun[j] && isFree(bias, i, j)) {
-            biasBegun[j] = true;
-            aside.begin(bias).products().biasGradient(gradients.d(), gradients.db(), workspace);
-          }
-          Task weight = new Task(List.of(gradients.d(), gradients.a()), List.of(gradients.dw()));
-          if (!begun[j] && products.smallGradient(gradients) && isFree(weight, i, j)) {
-            begun[j] = true;
-            weights.begin(weight).products().weightGradient(gradients, workspace);
-          }
+        if (ops.get(j) instanceof Op.Gradients gradients
+            && !branched[j]
+            && branch.suits(gradients)
+            && ops.subList(i + 1, j).stream().noneMatch(op -> Branch.collide(op, gradients))) {
+          branched[j] = true;
+          branch.weightGradient(gradients, workspace);
         }
       }
-    }
-
-    /** Whether no call between calls i and j matters to a part of call j. */
-    private boolean isFree(Task task, int i, int j) {
-      return ops.subList(i + 1, j).stream().noneMatch(task::collides);
     }
 
     /**

@@ -13,7 +13,10 @@ import io.deltarule.engine.spi.Operand;
  * are cuBLAS's, in the engine's precision, followed by one pass over their result.
  */
 final class Products {
-  /** As many output units at most, or fewer: their error signal is propagated as it is read. */
+  /**
+   * The error signal of as many units, or fewer, is propagated while it is masked and summed, of a
+   * tall batch: on an H200, 8192 x 300 from one unit, 11 us instead of 38, 10 and, in bf16, 6.
+   */
   private static final int THIN = 16;
 
   /** Fast products of TF32 have rows that begin at multiples of so many floats. */
@@ -32,8 +35,7 @@ final class Products {
   private final Cublas cublas; // null if there is none
   private final Precision precision;
   private final Rule rule;
-  private final CudaBlock counters; // of Kernels.COUNTERS, for column sums on this stream
-  private final Use sumsUse;
+  private final CudaBlock counters; // of Kernels.COUNTERS, for column sums
 
   /**
    * Which products are small: their time goes to launches and to waiting, not to arithmetic.
@@ -59,8 +61,7 @@ final class Products {
       Cublas cublas,
       Precision precision,
       Rule rule,
-      CudaBlock counters,
-      Use sumsUse) {
+      CudaBlock counters) {
     this.launcher = launcher;
     this.kernels = kernels;
     this.timeline = timeline;
@@ -68,7 +69,6 @@ final class Products {
     this.precision = precision;
     this.rule = rule;
     this.counters = counters;
-    this.sumsUse = sumsUse;
   }
 
   /** Whether the project's own kernels compute it. */
@@ -78,7 +78,11 @@ final class Products {
 
   /** Likewise, of {@code D W}, which is summed over the units of the layer above. */
   private boolean ownPropagation(Op.Propagate op) {
-    return op.d().columns() <= THIN || own(op.e().rows(), op.e().columns(), op.d().columns());
+    return thin(op) || own(op.e().rows(), op.e().columns(), op.d().columns());
+  }
+
+  private static boolean thin(Op.Propagate op) {
+    return op.d().columns() <= THIN && Kernels.tall(op.d().rows());
   }
 
   /** Whether a product is small enough to be a part of a fused step. */
@@ -216,7 +220,7 @@ final class Products {
     int m = op.e().rows();
     int n = op.e().columns();
     int k = op.d().columns();
-    boolean thin = k <= THIN;
+    boolean thin = thin(op);
     if (op.e().size() == 0 || !thin && ownPropagation(op)) {
       propagate(op, workspace);
       biasGradient(op.e(), db, workspace);
@@ -226,7 +230,7 @@ final class Products {
     Address product = thin ? null : multiply(op, workspace);
     Address half = copies.toWrite(op.e());
     launcher
-        .begin(thin ? kernels.thinPropagate() : kernels.maskColumnSums())
+        .begin(thin ? kernels.thinPropagate() : kernels.maskColumnSums(m))
         .number(m)
         .number(n)
         .number(op.f().ordinal())
@@ -278,7 +282,7 @@ final class Products {
   /** {@code db = D' 1}. */
   void biasGradient(Operand<CudaBlock> d, Operand<CudaBlock> db, Workspace workspace) {
     if (db.size() > 0) {
-      launcher.begin(kernels.sumColumns()).number(d.rows()).number(d.columns()).matrix(d);
+      launcher.begin(kernels.sumColumns(d.rows())).number(d.rows()).number(d.columns()).matrix(d);
       endSums(db, d.rows(), d.columns(), d.columns(), workspace);
       workspace.copies().written(db, false);
     }
@@ -287,7 +291,7 @@ final class Products {
   /** The end of a launch that adds the columns of a matrix [m x n]. */
   private void endSums(Operand<CudaBlock> db, int m, int n, int width, Workspace workspace) {
     int chunks = Kernels.chunks(m, n);
-    Address sums = chunks == 1 ? null : workspace.room(sumsUse, 4L * chunks * n);
+    Address sums = chunks == 1 ? null : workspace.room(Use.SUMS, 4L * chunks * n);
     Kernels.blocksOfColumns(
         launcher.address(sums).address(counters.address()).matrix(db), width, chunks);
   }
@@ -408,11 +412,6 @@ final class Products {
     }
   }
 
-  /** Whether a weight gradient is small: larger ones keep the card busy by themselves. */
-  boolean smallGradient(Op.Gradients op) {
-    return op.dw().size() > 0 && small(op.dw().rows(), op.dw().columns(), op.d().rows());
-  }
-
   private boolean byCublas(Op.Forward op) {
     return !own(op.a().rows(), op.a().columns(), op.x().columns());
   }
@@ -435,7 +434,7 @@ final class Products {
           || reads(matrix, f.w(), byCublas(f))
           || reads(matrix, f.b(), false);
     } else if (op instanceof Op.Propagate p) {
-      boolean ends = summed && (p.d().columns() <= THIN || !ownPropagation(p));
+      boolean ends = summed && (thin(p) || !ownPropagation(p));
       return reads(matrix, p.d(), !ownPropagation(p))
           || reads(matrix, p.w(), !ownPropagation(p))
           || reads(matrix, p.saved(), ends && masksByHalf(p));

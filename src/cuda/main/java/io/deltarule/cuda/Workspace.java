@@ -20,10 +20,6 @@ final class Workspace implements AutoCloseable {
   enum Use {
     /** Sums of the chunks of columns. */
     SUMS,
-    /** Likewise, on a branch. */
-    SUMS_ASIDE,
-    /** Likewise, on the other. */
-    SUMS_OF_WEIGHTS,
     /** A product, before what follows it. */
     PRODUCT,
     /** The transpose of a product's left factor. */

@@ -17,13 +17,14 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** What a recorded training step launches. */
 @ExtendWith(FakeCard.class)
 class PlanTest {
   private static final int BATCH = 9;
+  private static final int TALL_BATCH = 520; // whose columns are added in chunks
   private static final int STEPS = 4;
 
   /**
@@ -52,13 +53,13 @@ class PlanTest {
 
   @Test
   void aStepOfVerySmallLayersIsOneLaunch() {
-    assertEquals(List.of(1, 0), launches(Case.ONE_KERNEL));
+    assertEquals(List.of(1, 0), launches(Case.ONE_KERNEL, BATCH));
   }
 
   @Test
   void severalOfThemAreOneLaunchToo() {
     try (Engine engine = Case.ONE_KERNEL.open(Precision.FP32);
-        TrainingStep step = step(engine, new UpdateRule.Adam(0.9f, 0.999f, 1e-8f));
+        TrainingStep step = step(engine, BATCH, new UpdateRule.Adam(0.9f, 0.999f, 1e-8f));
         Recording recording = engine.record(step::call)) {
       int before = count("cuLaunchCooperativeKernel");
       step.run(recording, STEPS);
@@ -68,36 +69,48 @@ class PlanTest {
 
   @Test
   void aStepOfSmallLayersIsLaunchesOfOwnKernels() {
-    // 2 gathers, 3 forward, 1 error, 2 propagations, of which one has sums, 3 weight and 2 bias
-    // gradients, 1 update, 1 cursor.
-    assertEquals(List.of(0, 15), launches(Case.OWN_KERNELS));
+    // 2 gathers, 3 forward, 1 error, 2 propagations, 3 weight and 3 bias gradients, 1 update, 1
+    // cursor.
+    assertEquals(List.of(0, 16), launches(Case.OWN_KERNELS, BATCH));
   }
 
   @Test
   void aStepOfOtherLayersIsWhatSurroundsTheProducts() {
-    // 2 gathers, 3 forward, 1 error, 1 propagation and 1 mask with sums, 1 sum, 1 update, 1 cursor.
-    assertEquals(List.of(0, 11), launches(Case.CUBLAS));
+    // 2 gathers, 3 forward, 1 error, 2 masks with sums, 1 sum, 1 update, 1 cursor.
+    assertEquals(List.of(0, 11), launches(Case.CUBLAS, BATCH));
+  }
+
+  @Test
+  void ofATallBatchColumnsAreAddedInTheSameLaunches() {
+    // As above, and one for the sum of the loss, whose parts several blocks compute.
+    assertEquals(List.of(0, 12), launches(Case.CUBLAS, TALL_BATCH));
   }
 
   static Stream<Arguments> recordings() {
     return Stream.of(Case.values())
         .flatMap(
             plan ->
-                Stream.of(Precision.FP32, Precision.BF16)
+                Stream.of(Precision.values())
                     .flatMap(
                         precision ->
                             Stream.of(FakeDriver.Schedule.values())
-                                .map(schedule -> Arguments.of(plan, precision, schedule))));
+                                .flatMap(
+                                    schedule ->
+                                        Stream.of(BATCH, TALL_BATCH)
+                                            .map(
+                                                batch ->
+                                                    Arguments.of(
+                                                        plan, precision, schedule, batch)))));
   }
 
   /** Whatever runs first of what may run at the same time. */
   @ParameterizedTest
   @MethodSource("recordings")
   void aRecordedStepHasTheBitsOfItsCalls(
-      Case plan, Precision precision, FakeDriver.Schedule schedule) {
+      Case plan, Precision precision, FakeDriver.Schedule schedule, int batch) {
     FakeDriver.schedule(schedule);
     try (Engine engine = plan.open(precision);
-        TrainingStep step = step(engine, new UpdateRule.Momentum(0.9f))) {
+        TrainingStep step = step(engine, batch, new UpdateRule.Momentum(0.9f))) {
       float[] called = step.parametersAfter(step::call);
       try (Recording recording = engine.record(step::call);
           Recording withScratch = engine.record(step::call, step.scratch())) {
@@ -110,10 +123,10 @@ class PlanTest {
 
   /** In bf16, where products read copies; all but the output's error signal, which none reads. */
   @ParameterizedTest
-  @EnumSource(Precision.class)
-  void floatsOfScratchThatNobodyReadsAreNotWritten(Precision precision) {
+  @CsvSource({"FP32,9", "TF32,9", "BF16,9", "TF32,520", "BF16,520"})
+  void floatsOfScratchThatNobodyReadsAreNotWritten(Precision precision, int batch) {
     try (Engine engine = Case.CUBLAS.open(precision);
-        TrainingStep step = step(engine, new UpdateRule.Sgd());
+        TrainingStep step = step(engine, batch, new UpdateRule.Sgd());
         Recording all = engine.record(step::call);
         Recording withScratch = engine.record(step::call, step.scratch())) {
       step.parametersAfter(withScratch::run);
@@ -129,9 +142,9 @@ class PlanTest {
   }
 
   /** The cooperative and the other launches of a step as the trainer records it. */
-  private static List<Integer> launches(Case plan) {
+  private static List<Integer> launches(Case plan, int batch) {
     try (Engine engine = plan.open(Precision.FP32);
-        TrainingStep step = step(engine, new UpdateRule.Sgd())) {
+        TrainingStep step = step(engine, batch, new UpdateRule.Sgd())) {
       int cooperative = count("cuLaunchCooperativeKernel");
       int single = count("cuLaunchKernel");
       int graphs = count("cuGraphInstantiate");
@@ -146,9 +159,9 @@ class PlanTest {
   }
 
   /** The widths leave gaps among the parameters, and one layer is too wide for a thin product. */
-  private static TrainingStep step(Engine engine, UpdateRule rule) {
+  private static TrainingStep step(Engine engine, int batch, UpdateRule rule) {
     Network network = new Network(3, List.of(20, 18), Activation.RELU, 1, Output.SIGMOID);
-    return new TrainingStep(engine, network, BATCH, STEPS, rule);
+    return new TrainingStep(engine, network, batch, STEPS, rule);
   }
 
   private static int count(String call) {

@@ -128,11 +128,14 @@ class ProductEndsTest {
           m,
           n,
           arguments(m, n, K, number, x, w, saved, new Matrix(runner, e)));
+      boolean tall = Kernels.tall(m);
+      String module = tall ? "mask_column_sums" : "mask_column_sums_low";
+      int across = tall ? 16 : 32;
       runner.launch(
-          runner.kernel("error_columns", "sum_columns"),
+          runner.kernel(module, "sum_columns"),
           ceil(n, 32),
           chunks,
-          16,
+          across,
           8,
           arguments(m, n, new Matrix(runner, e), sumsOfChunks, counted, new Matrix(runner, db)));
 
@@ -151,7 +154,7 @@ class ProductEndsTest {
           1,
           arguments((long) size, number, saved, new Matrix(runner, masked)));
 
-      boolean signs = f == Activation.RELU && n % 2 == 0;
+      boolean signs = f == Activation.RELU && n % 2 == 0; // of a pair
       for (int i = 0; i < 4; i++) {
         boolean thin = i % 2 == 1;
         boolean inPitch = i >= 2;
@@ -162,45 +165,32 @@ class ProductEndsTest {
         if (!thin && !inPitch) {
           multiply(runner, m, n, leftTransposed, right, errors[i]);
         }
-        int from = inPitch ? product : errors[i];
+        Object[] factors =
+            thin
+                ? arguments(K, x, w)
+                : arguments(runner.from(inPitch ? product : errors[i]), inPitch ? pitch : n);
         runner.launch(
-            runner.kernel("error_columns", thin ? "thin_propagate" : "mask_column_sums"),
+            thin
+                ? runner.kernel("thin_propagate", "thin_propagate")
+                : runner.kernel(module, "mask_column_sums"),
             groups,
             chunks,
-            16,
+            thin ? 16 : across,
             8,
-            thin
-                ? arguments(
-                    m,
-                    n,
-                    number,
-                    1,
-                    pitch,
-                    K,
-                    x,
-                    w,
-                    saved,
-                    savedHalf,
-                    to,
-                    half,
-                    sumsOfChunks,
-                    counted,
-                    gradient)
-                : arguments(
-                    m,
-                    n,
-                    number,
-                    1,
-                    pitch,
-                    runner.from(from),
-                    inPitch ? pitch : n,
-                    saved,
-                    savedHalf,
-                    to,
-                    half,
-                    sumsOfChunks,
-                    counted,
-                    gradient));
+            arguments(
+                m,
+                n,
+                number,
+                1,
+                pitch,
+                factors,
+                saved,
+                savedHalf,
+                to,
+                half,
+                sumsOfChunks,
+                counted,
+                gradient));
       }
 
       float[] results = runner.read();
@@ -323,7 +313,9 @@ class ProductEndsTest {
             argument ->
                 argument instanceof Matrix matrix
                     ? Stream.of(matrix.runner.block(), (long) matrix.place)
-                    : Stream.of(argument))
+                    : argument instanceof Object[] several
+                        ? Stream.of(several)
+                        : Stream.of(argument))
         .toArray();
   }
 

@@ -116,8 +116,6 @@ class StackStepTest {
     private final int state;
     private final int schedule;
     private final int barrier;
-    private final int sums;
-    private final int counters;
     private final int size;
     private final List<String> names = new ArrayList<>();
     private final List<Integer> starts = new ArrayList<>();
@@ -155,9 +153,6 @@ class StackStepTest {
       state = take("state", 2 * p);
       schedule = take("schedule", 4 * STEPS);
       barrier = take("barrier", 1);
-      int widest = stack.widths().stream().mapToInt(Integer::intValue).max().getAsInt();
-      sums = take("sums of chunks", Kernels.chunks(m, widest) * widest);
-      counters = take("counters", ceil(widest, 32));
       size = used;
     }
 
@@ -411,17 +406,17 @@ class StackStepTest {
           block,
           (long) memory.gradient + memory.w[l]);
       runner.launch(
-          runner.kernel("error_columns", "sum_columns"),
+          runner.kernel("mask_column_sums_low", "sum_columns"),
           ceil(memory.n(l), 32),
-          Kernels.chunks(memory.m, memory.n(l)),
-          16,
+          1,
+          32,
           8,
           memory.m,
           memory.n(l),
           block,
           (long) memory.d[l],
-          runner.from(memory.sums),
-          runner.from(memory.counters),
+          new CUdeviceptr(),
+          new CUdeviceptr(),
           block,
           (long) memory.gradient + memory.b[l]);
     }

@@ -1,45 +1,45 @@
 /*
- * The end of the propagation of an error signal, and the bias gradient below it, in one pass:
+ * The end of the propagation of an error signal with the bias gradient below it, in one pass, and
+ * what it has in common with the bias gradient alone: column sums that end in the launch that begins
+ * them. mask_column_sums.cu has the equations.
  *
- *   mask_column_sums   E = P (.) f'(saved)          P [m x n] in rows of pitchOfP is the product D W
- *   thin_propagate     E = (D W) (.) f'(saved)      D [m x k], W [k x n], for a small k
- *   sum_columns        E is there
- *   all                db_j = sum_i e_ij            saved, E [m x n], db [n]
+ * Launch: groups of CX by CY work-items, ceil(width / (PAIR CX)) by chunks groups, where width is n,
+ * or pitch for a copy in bf16. A work-item takes PAIR neighbouring columns, and of its chunk of the
+ * rows those that column_sums would give it. If there are several chunks, sums [chunks x n] gets
+ * those of each, and the last group of the columns adds them: counters, one for each group along x,
+ * are 0 before and after.
  *
- * P may lie where E lies. half, if it is not null, gets E rounded to bf16, in rows of pitch; E itself
- * is written only if keep is not 0. saved is read as floats or, if savedHalf is not null, in bf16, in
- * rows of pitch; then f is RELU, n even, and P, E and W start at 8 bytes. The bits are those of
- * gemm_propagate, or of mask, and of column_sums, with as many chunks.
- *
- * Launch: groups of CX by CY work-items, ceil(width / (2 CX)) by chunks groups, where width is n,
- * or pitch for a copy. A work-item takes two neighbouring columns, and of its chunk of the rows
- * those that column_sums would give it. If there are several chunks, sums [chunks x n] gets those of
- * each, and the last group of the columns adds them: counters, one for each group along x, are 0
- * before and after.
  * Memory alone counts: 12 bytes a number for floats, 8 if all but the product is in bf16; of a thin
- * product 8, or 4. So what counts is how many bytes are on their way, and to spend few instructions.
+ * product 8, or 4. So what counts is how many bytes are on their way, and to spend few instructions:
+ * pairs of columns are best for tall matrices, twice the work-items with one each for few rows.
  */
+#ifndef DELTARULE_ERROR_COLUMNS_H
+#define DELTARULE_ERROR_COLUMNS_H
 #include "activation.h"
 #include "bf16.h"
 #include "column_sums.h"
 
+#ifndef PAIR
 #define PAIR 2
+#endif
 #define LOADS (AHEAD / PAIR) /* rows on their way, at most */
 
-struct __align__(8) FLOATS {
+struct __align__(4 * PAIR) FLOATS {
   float part[PAIR];
 };
 
-/* Two neighbours, of which left are there; zeros beyond. aligned: one access fetches them. */
+struct __align__(2 * PAIR) HALF_PAIR {
+  HALF part[PAIR];
+};
+
+/* PAIR neighbours, of which left are there; zeros beyond. aligned: one access fetches them. */
 DEVICE FLOATS pair_at(const int aligned, int left, const float *p) {
-  FLOATS pair = {{0.0f, 0.0f}};
   if (aligned && left > 0) {
     return *(const FLOATS *)p;
   }
+  FLOATS pair;
   UNROLL for (int j = 0; j < PAIR; j++) {
-    if (j < left) {
-      pair.part[j] = p[j];
-    }
+    pair.part[j] = j < left ? p[j] : 0.0f;
   }
   return pair;
 }
@@ -106,13 +106,16 @@ struct Error {
   HALF *half;
 };
 
-/* The work-item's two columns of a chunk, so many rows at once. */
+/* The work-item's columns of a chunk, so many rows at once. */
 DEVICE void columns_of(const int thin, const int aligned, const int savedIsHalf, const int f,
                        const int loads, const Error &s, const Sums &to, LOCAL_PTR float *shared) {
   const int column = (GROUP(0) * CX + ITEM(0)) * PAIR;
   const int left = s.n - column;
   const int end = chunk_start(GROUP(1) + 1, GROUPS(1), s.m);
-  float sums[PAIR] = {0.0f, 0.0f};
+  float sums[PAIR];
+  UNROLL for (int j = 0; j < PAIR; j++) {
+    sums[j] = 0.0f;
+  }
   if (column < (s.half ? s.pitch : s.n)) {
     for (int row = chunk_start(GROUP(1), GROUPS(1), s.m) + ITEM(1); row < end; row += loads * CY) {
       FLOATS errors[LOADS], kept[LOADS];
@@ -121,12 +124,16 @@ DEVICE void columns_of(const int thin, const int aligned, const int savedIsHalf,
         const int inside = line < end ? left : 0;
         errors[i] = pair_at(aligned, thin ? 0 : inside, s.p + line * s.pitchOfP + column);
         if (savedIsHalf) {
-          HALF_PAIR pair = {{0, 0}};
+          HALF_PAIR pair;
+          UNROLL for (int j = 0; j < PAIR; j++) {
+            pair.part[j] = 0;
+          }
           if (inside > 0) {
             pair = *(const HALF_PAIR *)(s.savedHalf + line * s.pitch + column);
           }
-          kept[i].part[0] = widened(pair.part[0]);
-          kept[i].part[1] = widened(pair.part[1]);
+          UNROLL for (int j = 0; j < PAIR; j++) {
+            kept[i].part[j] = widened(pair.part[j]);
+          }
         } else {
           kept[i] = pair_at(aligned, inside, s.saved + line * s.n + column);
         }
@@ -180,50 +187,18 @@ DEVICE int starts_pairs(const float *p) {
  * more code for each row, and fewer rows at once.
  */
 DEVICE void columns(const int thin, const Error &s, const Sums &to, LOCAL_PTR float *shared) {
-  const int aligned = s.n % PAIR == 0 && s.pitchOfP % PAIR == 0 && starts_pairs(s.p) &&
-                      starts_pairs(s.e) && starts_pairs(s.saved) && starts_pairs(s.w);
+  const int aligned = PAIR == 1 ||
+                      (s.n % PAIR == 0 && s.pitchOfP % PAIR == 0 && starts_pairs(s.p) &&
+                       starts_pairs(s.e) && starts_pairs(s.saved) && starts_pairs(s.w));
   if (s.savedHalf) {
     columns_of(thin, 1, 1, RELU, LOADS, s, to, shared);
   } else if (aligned && s.f == RELU) {
     columns_of(thin, 1, 0, RELU, LOADS, s, to, shared);
   } else if (aligned) {
-    columns_of(thin, 1, 0, s.f, LOADS / 2, s, to, shared);
+    columns_of(thin, 1, 0, s.f, 4, s, to, shared);
   } else {
-    columns_of(thin, 0, 0, s.f, LOADS / 4, s, to, shared);
+    columns_of(thin, 0, 0, s.f, 2, s, to, shared);
   }
 }
 
-KERNEL(CX, CY) void mask_column_sums(int m, int n, int f, int keep, int pitch,
-    const float *p, int pitchOfP, const float *RESTRICT saved, INDEX atSaved,
-    const HALF *RESTRICT savedHalf, float *e, INDEX atE, HALF *RESTRICT half,
-    float *RESTRICT sums, unsigned int *RESTRICT counters, float *RESTRICT db, INDEX atDb) {
-  LOCAL float shared[WG];
-  const Error error = {m, n, 0, f, keep, pitch, pitchOfP, p, 0, 0, saved + atSaved, savedHalf,
-                       e + atE, half};
-  const Sums to = {sums, counters, db + atDb};
-  columns(0, error, to, shared);
-}
-
-KERNEL(CX, CY) void thin_propagate(int m, int n, int f, int keep, int pitch, int k,
-    const float *RESTRICT d, INDEX atD, const float *RESTRICT w, INDEX atW,
-    const float *RESTRICT saved, INDEX atSaved, const HALF *RESTRICT savedHalf,
-    float *RESTRICT e, INDEX atE, HALF *RESTRICT half,
-    float *RESTRICT sums, unsigned int *RESTRICT counters, float *RESTRICT db, INDEX atDb) {
-  LOCAL float shared[WG];
-  const Error error = {m, n, k, f, keep, pitch, 0, 0, d + atD, w + atW, saved + atSaved,
-                       savedHalf, e + atE, half};
-  const Sums to = {sums, counters, db + atDb};
-  columns(1, error, to, shared);
-}
-
-KERNEL(CX, CY) void sum_columns(int m, int n, const float *RESTRICT e, INDEX atE,
-    float *RESTRICT sums, unsigned int *RESTRICT counters, float *RESTRICT db, INDEX atDb) {
-  LOCAL float shared[WG];
-  const Sums to = {sums, counters, db + atDb};
-  for (int j = 0; j < PAIR; j++) {
-    column_sums_of((GROUP(0) * PAIR + j) * CX, GROUP(1), GROUPS(1), m, n, e + atE, shared,
-                   sums_of_chunk(n, to));
-    BARRIER();
-  }
-  end_sums(n, to, shared);
-}
+#endif
