@@ -18,54 +18,78 @@
 
 #define VECTORS 2
 
-DEVICE void bias_activation_of(const int f, int m, int n, int keepZ, int keepA, int pitch,
-                               const float *p, int pitchOfP, const float *b, float *z, float *a,
-                               HALF *half) {
-  const int ofRow = ((half ? pitch : n) + VW - 1) / VW;
+/* What bias_activation is given. */
+struct Layer {
+  int m, n, keepZ, keepA, pitch;
+  const float *p;
+  int pitchOfP;
+  const float *b;
+  float *z, *a;
+  HALF *half;
+};
+
+/* Where vector c of the work-item lies. */
+DEVICE INDEX place_of(const Layer &s, int c, int *column) {
+  const unsigned int ofRow = ((s.half ? s.pitch : s.n) + VW - 1) / VW;
   const INDEX first = (INDEX)GROUP(0) * WG * VECTORS;
-  const INDEX firstRow = first / ofRow;
-  float sums[VECTORS][VW];
-  INDEX rows[VECTORS];
-  int columns[VECTORS];
-  UNROLL for (int c = 0; c < VECTORS; c++) {
-    const unsigned int vector = (unsigned int)(first - firstRow * ofRow) + c * WG + ITEM(0);
-    const unsigned int below = vector / (unsigned int)ofRow;
-    rows[c] = firstRow + below;
-    columns[c] = (int)(vector - below * ofRow) * VW;
-    read_up_to(rows[c] < m ? n - columns[c] : 0, p + rows[c] * pitchOfP + columns[c], sums[c]);
+  const INDEX row = first / ofRow;
+  const unsigned int vector = (unsigned int)(first - row * ofRow) + c * WG + ITEM(0);
+  const unsigned int below = vector / ofRow;
+  *column = (int)(vector - below * ofRow) * VW;
+  return row + below;
+}
+
+DEVICE void read_product(const Layer &s, INDEX row, int column, float *sums) {
+  read_up_to(row < s.m ? s.n - column : 0, s.p + row * s.pitchOfP + column, sums);
+}
+
+DEVICE void end_vector(const int f, const Layer &s, INDEX row, int column, float *sums) {
+  if (row >= s.m) {
+    return;
   }
-  UNROLL for (int c = 0; c < VECTORS; c++) {
-    if (rows[c] < m) {
-      const int left = n - columns[c];
-      const INDEX i = rows[c] * n + columns[c];
-      float biases[VW];
-      read_up_to(left, b + columns[c], biases);
-      UNROLL for (int j = 0; j < VW; j++) {
-        sums[c][j] += biases[j];
-      }
-      if (keepZ) {
-        write_up_to(left, sums[c], z + i);
-      }
-      UNROLL for (int j = 0; j < VW; j++) {
-        sums[c][j] = activate(f, sums[c][j]);
-      }
-      if (keepA) {
-        write_up_to(left, sums[c], a + i);
-      }
-      if (half) {
-        write_halves(left, sums[c], half + rows[c] * pitch + columns[c]);
-      }
-    }
+  const int left = s.n - column;
+  const INDEX i = row * s.n + column;
+  float biases[VW];
+  read_up_to(left, s.b + column, biases);
+  UNROLL for (int j = 0; j < VW; j++) {
+    sums[j] += biases[j];
+  }
+  if (s.keepZ) {
+    write_up_to(left, sums, s.z + i);
+  }
+  UNROLL for (int j = 0; j < VW; j++) {
+    sums[j] = activate(f, sums[j]);
+  }
+  if (s.keepA) {
+    write_up_to(left, sums, s.a + i);
+  }
+  if (s.half) {
+    write_halves(left, sums, s.half + row * s.pitch + column);
   }
 }
 
 KERNEL(WG, 1) void bias_activation(int m, int n, int f, int keepZ, int keepA, int pitch,
     const float *p, int pitchOfP, const float *RESTRICT b, INDEX atB, float *z, INDEX atZ, float *a,
     INDEX atA, HALF *half) {
-  if (f == RELU) { /* by a loop of its own, in which f is not asked for */
-    bias_activation_of(RELU, m, n, 0, keepA, pitch, p, pitchOfP, b + atB, 0, a + atA, half);
+  const Layer layer = {m, n, keepZ, keepA, pitch, p, pitchOfP, b + atB, z + atZ, a + atA, half};
+  int column[VECTORS];
+  if (f == RELU) { /* by code of its own, in which f is not asked for: all vectors at once */
+    float sums[VECTORS][VW];
+    INDEX row[VECTORS];
+    UNROLL for (int c = 0; c < VECTORS; c++) {
+      row[c] = place_of(layer, c, column + c);
+      read_product(layer, row[c], column[c], sums[c]);
+    }
+    UNROLL for (int c = 0; c < VECTORS; c++) {
+      end_vector(RELU, layer, row[c], column[c], sums[c]);
+    }
   } else {
-    bias_activation_of(f, m, n, keepZ, keepA, pitch, p, pitchOfP, b + atB, z + atZ, a + atA, half);
+    ROLLED for (int c = 0; c < VECTORS; c++) {
+      float sums[VW];
+      const INDEX row = place_of(layer, c, column);
+      read_product(layer, row, column[0], sums);
+      end_vector(f, layer, row, column[0], sums);
+    }
   }
 }
 

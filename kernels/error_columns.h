@@ -44,6 +44,22 @@ DEVICE FLOATS pair_at(const int aligned, int left, const float *p) {
   return pair;
 }
 
+/* Likewise of a copy in bf16, whose rows hold whole pairs. */
+DEVICE FLOATS half_pair_at(int left, const HALF *p) {
+  HALF_PAIR halves;
+  UNROLL for (int j = 0; j < PAIR; j++) {
+    halves.part[j] = 0;
+  }
+  if (left > 0) {
+    halves = *(const HALF_PAIR *)p;
+  }
+  FLOATS pair;
+  UNROLL for (int j = 0; j < PAIR; j++) {
+    pair.part[j] = widened(halves.part[j]);
+  }
+  return pair;
+}
+
 DEVICE void put_pair(const int aligned, int left, FLOATS pair, float *p) {
   if (aligned && left > 0) {
     *(FLOATS *)p = pair;
@@ -107,8 +123,8 @@ struct Error {
 };
 
 /* The work-item's columns of a chunk, so many rows at once. */
-DEVICE void columns_of(const int thin, const int aligned, const int savedIsHalf, const int f,
-                       const int loads, const Error &s, const Sums &to, LOCAL_PTR float *shared) {
+DEVICE void columns_of(const int thin, const int aligned, const int f, const int loads,
+                       const Error &s, const Sums &to, LOCAL_PTR float *shared) {
   const int column = (GROUP(0) * CX + ITEM(0)) * PAIR;
   const int left = s.n - column;
   const int end = chunk_start(GROUP(1) + 1, GROUPS(1), s.m);
@@ -121,21 +137,18 @@ DEVICE void columns_of(const int thin, const int aligned, const int savedIsHalf,
       FLOATS errors[LOADS], kept[LOADS];
       UNROLL for (int i = 0; i < loads; i++) {
         const INDEX line = row + i * CY;
-        const int inside = line < end ? left : 0;
-        errors[i] = pair_at(aligned, thin ? 0 : inside, s.p + line * s.pitchOfP + column);
-        if (savedIsHalf) {
-          HALF_PAIR pair;
-          UNROLL for (int j = 0; j < PAIR; j++) {
-            pair.part[j] = 0;
-          }
-          if (inside > 0) {
-            pair = *(const HALF_PAIR *)(s.savedHalf + line * s.pitch + column);
-          }
-          UNROLL for (int j = 0; j < PAIR; j++) {
-            kept[i].part[j] = widened(pair.part[j]);
-          }
-        } else {
-          kept[i] = pair_at(aligned, inside, s.saved + line * s.n + column);
+        const int there = thin || line >= end ? 0 : left;
+        errors[i] = pair_at(aligned, there, s.p + line * s.pitchOfP + column);
+      }
+      if (s.savedHalf) {
+        UNROLL for (int i = 0; i < loads; i++) {
+          const INDEX line = row + i * CY;
+          kept[i] = half_pair_at(line < end ? left : 0, s.savedHalf + line * s.pitch + column);
+        }
+      } else {
+        UNROLL for (int i = 0; i < loads; i++) {
+          const INDEX line = row + i * CY;
+          kept[i] = pair_at(aligned, line < end ? left : 0, s.saved + line * s.n + column);
         }
       }
       if (thin) {
@@ -183,21 +196,19 @@ DEVICE int starts_pairs(const float *p) {
 }
 
 /*
- * The common cases by loops of their own, in which nothing is asked that is known; the others have
+ * The common case by a loop of its own, in which nothing is asked that is known; the others have
  * more code for each row, and fewer rows at once.
  */
 DEVICE void columns(const int thin, const Error &s, const Sums &to, LOCAL_PTR float *shared) {
-  const int aligned = PAIR == 1 ||
+  const int aligned = PAIR == 1 || s.savedHalf ||
                       (s.n % PAIR == 0 && s.pitchOfP % PAIR == 0 && starts_pairs(s.p) &&
                        starts_pairs(s.e) && starts_pairs(s.saved) && starts_pairs(s.w));
-  if (s.savedHalf) {
-    columns_of(thin, 1, 1, RELU, LOADS, s, to, shared);
-  } else if (aligned && s.f == RELU) {
-    columns_of(thin, 1, 0, RELU, LOADS, s, to, shared);
+  if (aligned && s.f == RELU) {
+    columns_of(thin, 1, RELU, LOADS, s, to, shared);
   } else if (aligned) {
-    columns_of(thin, 1, 0, s.f, 4, s, to, shared);
+    columns_of(thin, 1, s.f, 4, s, to, shared);
   } else {
-    columns_of(thin, 0, 0, s.f, 2, s, to, shared);
+    columns_of(thin, 0, s.f, 1, s, to, shared);
   }
 }
 
