@@ -14,6 +14,35 @@ class Dots {
   }
 
   /**
+   * Multiplies many rows of A by a row of B, each of k numbers, and adds a bias to all products.
+   *
+   * @param count of the rows of A
+   * @param a has row r at {@code atA + r k}
+   * @param bias the one of all rows
+   * @param to gets the result of row r at {@code atTo + r}
+   * @param sums as for {@link #run}
+   */
+  void column(
+      int count,
+      int k,
+      float[] a,
+      int atA,
+      float[] b,
+      int atB,
+      float bias,
+      float[] to,
+      int atTo,
+      float[] sums) {
+    for (int i = 0; i < count; i += rows()) {
+      int next = Math.min(rows(), count - i);
+      run(next, k, a, atA + i * k, b, atB, sums);
+      for (int r = 0; r < next; r++) {
+        to[atTo + i + r] = sums[r] + bias;
+      }
+    }
+  }
+
+  /**
    * Multiplies rows of A by a row of B, each of k numbers.
    *
    * @param count of the rows of A, from 1 to {@link #rows}

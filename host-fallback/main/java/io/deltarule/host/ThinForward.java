@@ -85,12 +85,20 @@ final class ThinForward extends Workers.Task {
   void run(int chunk, int worker) {
     int start = chunk * ROWS;
     int end = Math.min(lines, start + ROWS);
-    for (int i = start; i < end; i += dots.rows()) {
-      int count = Math.min(dots.rows(), end - i);
-      for (int j = 0; j < few; j++) {
-        dots.run(count, k, longer, atLonger + i * k, shorter, atShorter + j * k, sums[worker]);
-        store(sums[worker], i, count, j);
-      }
+    if (few == 1 && !wide) {
+      dots.column(
+          end - start,
+          k,
+          longer,
+          atLonger + start * k,
+          shorter,
+          atShorter,
+          bias[atBias],
+          result,
+          atResult + start,
+          sums[worker]);
+    } else {
+      multiply(start, end, sums[worker]);
     }
     if (f == Activation.IDENTITY) {
       return;
@@ -102,6 +110,16 @@ final class ThinForward extends Workers.Task {
       }
     } else {
       activate(start * few, (end - start) * few, row);
+    }
+  }
+
+  private void multiply(int start, int end, float[] products) {
+    for (int i = start; i < end; i += dots.rows()) {
+      int count = Math.min(dots.rows(), end - i);
+      for (int j = 0; j < few; j++) {
+        dots.run(count, k, longer, atLonger + i * k, shorter, atShorter + j * k, products);
+        store(products, i, count, j);
+      }
     }
   }
 

@@ -98,6 +98,8 @@ final class StepBenchmark implements AutoCloseable {
     add("error propagation", propagation, pass::propagate);
     add("gradients", products, () -> pass.gradients(x));
     add("update", 0, update);
+    List<Matrix> scratch = new ArrayList<>(pass.scratch()); // as the trainer has it
+    scratch.add(x);
     add(
         "whole step",
         2 * products + propagation,
@@ -107,7 +109,8 @@ final class StepBenchmark implements AutoCloseable {
           pass.backward(x, y, losses, cursor);
           update.run();
           engine.advance(cursor);
-        });
+        },
+        scratch);
     // Every phase starts from what the ones before it have computed.
     phases.forEach(this::run);
   }
@@ -126,7 +129,11 @@ final class StepBenchmark implements AutoCloseable {
   }
 
   private void add(String name, double operations, Runnable calls) {
-    phases.add(new Phase(name, operations, own(engine.record(calls))));
+    add(name, operations, calls, List.of());
+  }
+
+  private void add(String name, double operations, Runnable calls, List<Matrix> scratch) {
+    phases.add(new Phase(name, operations, own(engine.record(calls, scratch))));
   }
 
   private void run(Phase phase) {
