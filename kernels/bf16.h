@@ -1,5 +1,6 @@
 /*
- * bf16, the upper half of a float. Rounding is to the nearest, ties to even; NaN stays NaN.
+ * bf16, the upper half of a float. Rounding is to the nearest, ties to even; NaN stays NaN, and what
+ * is not 0 does not become 0, so that a mask of ReLU may look at a copy.
  *
  * A copy of a matrix in bf16 has rows of pitch numbers, a multiple of 8 that the columns fit in, so
  * that every row starts at 16 bytes: cuBLAS's fast products need that. The numbers beyond are 0.
@@ -24,7 +25,8 @@ DEVICE HALF rounded(float x) {
   if ((bits & 0x7fffffffu) > 0x7f800000u) {
     return (HALF)(bits >> 16 | 0x40u); /* quiet: its payload may lie in the lower half alone */
   }
-  return (HALF)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+  const unsigned int nearest = (bits + 0x7fffu + (bits >> 16 & 1u)) >> 16;
+  return (HALF)(nearest | ((nearest & 0x7fffu) == 0u && (bits & 0x7fffffffu) != 0u ? 1u : 0u));
 }
 
 DEVICE float widened(HALF half) {

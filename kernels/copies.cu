@@ -8,7 +8,7 @@
  *
  * The rows of half beyond m are zeros. gather_bf16 writes X itself only if keep is not 0.
  * Launch: one work-item for VW numbers of the copy, of X for crop, groups of WG; but turn in groups
- * of TX by WG / TX work-items, ceil(n / TX) by ceil(m / TX) groups.
+ * of TX by WG / TX work-items, ceil(m / TX) by ceil(n / TX) groups.
  * Memory alone counts: 6 bytes a number for a copy in bf16, 10 for a gathered one instead of 14 by
  * two launches, 8 for the others. turn's tiles pass through local memory, so that both sides are
  * read and written as lines.
@@ -65,15 +65,15 @@ KERNEL(TX, WG / TX) void turn(int m, int n, const float *RESTRICT x, INDEX atX,
     float *RESTRICT t) {
   LOCAL float tile[TX * (TX + 1)];
   UNROLL for (int line = 0; line < TX; line += WG / TX) {
-    const INDEX row = (INDEX)GROUP(1) * TX + line + ITEM(1);
-    const int column = GROUP(0) * TX + ITEM(0);
+    const INDEX row = (INDEX)GROUP(0) * TX + line + ITEM(1);
+    const int column = GROUP(1) * TX + ITEM(0);
     tile[(line + ITEM(1)) * (TX + 1) + ITEM(0)] =
         row < m && column < n ? x[atX + row * n + column] : 0.0f;
   }
   BARRIER();
   UNROLL for (int line = 0; line < TX; line += WG / TX) {
-    const INDEX row = (INDEX)GROUP(0) * TX + line + ITEM(1);
-    const INDEX column = (INDEX)GROUP(1) * TX + ITEM(0);
+    const INDEX row = (INDEX)GROUP(1) * TX + line + ITEM(1);
+    const INDEX column = (INDEX)GROUP(0) * TX + ITEM(0);
     if (row < n && column < m) {
       t[row * m + column] = tile[ITEM(0) * (TX + 1) + line + ITEM(1)];
     }

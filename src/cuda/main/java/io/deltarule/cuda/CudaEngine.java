@@ -20,7 +20,7 @@ import jcuda.driver.CUstream;
 
 /**
  * The engine of one NVIDIA card: its primary context, one stream that computes and one that
- * uploads. A call queues one or two launches and returns; a recording becomes one graph.
+ * uploads. A call queues a few launches and returns; a recording becomes one graph, or one kernel.
  */
 final class CudaEngine extends AbstractEngine<CudaBlock> {
   private final Device device;

@@ -115,7 +115,7 @@ final class FusedStep {
         long[] words = table(step, workspace);
         table = ByteBuffer.allocateDirect(Long.BYTES * words.length).order(ByteOrder.nativeOrder());
         table.asLongBuffer().put(words);
-      } catch (RuntimeException e) {
+      } catch (RuntimeException | Error e) {
         workspace.close();
         throw e;
       }

@@ -19,7 +19,7 @@ import jcuda.driver.CUmodule;
  */
 final class Kernels implements AutoCloseable {
 
-  /** WG: the threads of a block in all kernels but the products and the output errors. */
+  /** WG: the threads of a block in all kernels of which nothing else is said. */
   private static final int THREADS = 256;
 
   /** WG of the output errors, as in stack_step: the order of the loss's sum. */
@@ -278,9 +278,9 @@ final class Kernels implements AutoCloseable {
     return ceil(m * ceil(width, VECTOR), 2 * THREADS);
   }
 
-  /** One tile for a square of the transpose, which has so many rows. */
-  static void blocksOfTiles(Launcher launcher, int rows, int columns) {
-    launcher.blocks(ceil(rows, COLUMNS), ceil(columns, COLUMNS));
+  /** One block for a square of a matrix [m x n]; the rows, of which there may be more, along x. */
+  static void blocksOfSquares(Launcher launcher, int m, int n) {
+    launcher.blocks(ceil(m, COLUMNS), ceil(n, COLUMNS));
   }
 
   /** Columns side by side, and the chunks that they are added in. */

@@ -346,7 +346,7 @@ final class Products {
     int n = matrix.columns();
     Address turned = workspace.room(use, 4 * matrix.size());
     launcher.begin(kernels.turn()).number(m).number(n).matrix(matrix).address(turned);
-    Kernels.blocksOfTiles(launcher, n, m);
+    Kernels.blocksOfSquares(launcher, m, n);
     return new Factor(turned, m);
   }
 
@@ -421,7 +421,8 @@ final class Products {
   }
 
   /**
-   * Whether a call reads the floats of a matrix whose copy in bf16 is there.
+   * Whether a call reads the floats of a matrix whose copy of form HALF is there. That of weights
+   * is another, which is made from floats.
    *
    * @param summed whether a bias gradient belongs to the call that is computed with a mask: that of
    *     a gradients call before it, that of a propagation by it
@@ -431,12 +432,12 @@ final class Products {
       return gather.data().overlaps(matrix);
     } else if (op instanceof Op.Forward f) {
       return reads(matrix, f.x(), byCublas(f))
-          || reads(matrix, f.w(), byCublas(f))
+          || reads(matrix, f.w(), false)
           || reads(matrix, f.b(), false);
     } else if (op instanceof Op.Propagate p) {
       boolean ends = summed && (thin(p) || !ownPropagation(p));
       return reads(matrix, p.d(), !ownPropagation(p))
-          || reads(matrix, p.w(), !ownPropagation(p))
+          || reads(matrix, p.w(), false)
           || reads(matrix, p.saved(), ends && masksByHalf(p));
     } else if (op instanceof Op.Gradients g) {
       return reads(matrix, g.d(), byCublas(g) && summed) || reads(matrix, g.a(), byCublas(g));

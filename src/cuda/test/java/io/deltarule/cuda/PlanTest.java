@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import io.deltarule.engine.Activation;
 import io.deltarule.engine.Engine;
+import io.deltarule.engine.Matrix;
 import io.deltarule.engine.Output;
 import io.deltarule.engine.Precision;
 import io.deltarule.engine.Recording;
@@ -12,6 +13,7 @@ import io.deltarule.engine.UpdateRule;
 import io.deltarule.network.Network;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -121,7 +123,9 @@ class PlanTest {
     }
   }
 
-  /** In bf16, where products read copies; all but the output's error signal, which none reads. */
+  /**
+   * In bf16, where products read copies; but what computes the output's error writes floats alone.
+   */
   @ParameterizedTest
   @CsvSource({"FP32,9", "TF32,9", "BF16,9", "TF32,520", "BF16,520"})
   void floatsOfScratchThatNobodyReadsAreNotWritten(Precision precision, int batch) {
@@ -139,6 +143,52 @@ class PlanTest {
         assertEquals(written, Arrays.equals(left.get(i), computed.get(i)), name);
       }
     }
+  }
+
+  /** Whose copy is another than that of activations. */
+  @Test
+  void scratchMayServeAsWeights() {
+    try (Engine engine = Case.CUBLAS.open(Precision.BF16)) {
+      Matrix x = filled(engine, 24, 20);
+      Matrix w = filled(engine, 24, 20);
+      Matrix above = filled(engine, 16, 24);
+      Matrix y = filled(engine, 9, 24);
+      Matrix b = filled(engine, 1, 24);
+      Matrix a = engine.allocate("a", 24, 24);
+      Matrix aboveA = engine.allocate("above a", 24, 16);
+      Matrix result = engine.allocate("result", 9, 24);
+      Runnable calls =
+          () -> {
+            engine.forward(x, w, b, Activation.RELU, a, a);
+            engine.forward(a, above, b.slice(0, 1, 16), Activation.RELU, aboveA, aboveA);
+            engine.forward(y, a, b, Activation.IDENTITY, result, result);
+          };
+      calls.run();
+      float[] called = read(engine, result);
+      engine.write(a, new float[24 * 24]);
+      engine.write(result, new float[9 * 24]);
+      try (Recording recording = engine.record(calls, List.of(a, aboveA))) {
+        recording.run();
+      }
+      assertArrayEquals(called, read(engine, result));
+    }
+  }
+
+  private static Matrix filled(Engine engine, int rows, int columns) {
+    Matrix matrix = engine.allocate("random", rows, columns);
+    Random random = new Random(rows + columns);
+    float[] values = new float[rows * columns];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = (float) random.nextGaussian();
+    }
+    engine.write(matrix, values);
+    return matrix;
+  }
+
+  private static float[] read(Engine engine, Matrix matrix) {
+    float[] values = new float[(int) matrix.size()];
+    engine.read(matrix, values);
+    return values;
   }
 
   /** The cooperative and the other launches of a step as the trainer records it. */
