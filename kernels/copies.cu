@@ -44,7 +44,7 @@ KERNEL(WG, 1) void crop(int m, int n, int pitch, const float *RESTRICT p, float 
   write_up_to((INDEX)m * n - i, part, x + atX + i);
 }
 
-KERNEL(WG, 1) void gather_bf16(int m, int n, int pitch, int length, int keep,
+KERNEL(WG, 1) void gather_bf16(int m, int n, int pitch, int keep, int length,
     const float *RESTRICT data, INDEX atData, const int *RESTRICT rows, const int *RESTRICT at,
     float *RESTRICT x, INDEX atX, HALF *RESTRICT half) {
   const INDEX i = ((INDEX)GROUP(0) * WG + ITEM(0)) * VW;

@@ -98,8 +98,6 @@ final class StepBenchmark implements AutoCloseable {
     add("error propagation", propagation, pass::propagate);
     add("gradients", products, () -> pass.gradients(x));
     add("update", 0, update);
-    List<Matrix> scratch = new ArrayList<>(pass.scratch()); // as the trainer has it
-    scratch.add(x);
     add(
         "whole step",
         2 * products + propagation,
@@ -110,7 +108,7 @@ final class StepBenchmark implements AutoCloseable {
           update.run();
           engine.advance(cursor);
         },
-        scratch);
+        pass.scratch(x)); // as the trainer records it
     // Every phase starts from what the ones before it have computed.
     phases.forEach(this::run);
   }

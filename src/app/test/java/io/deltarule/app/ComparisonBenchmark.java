@@ -215,8 +215,6 @@ final class ComparisonBenchmark implements Callable<Integer> {
         Matrix x = own(engine.allocate("batch", batch, samples.inputs()));
         Matrix y = own(engine.allocate("batch targets", batch, samples.outputs()));
         Stack.Pass pass = stack.pass(batch).forTraining();
-        List<Matrix> scratch = new ArrayList<>(pass.scratch());
-        scratch.add(x);
         step =
             own(
                 engine.record(
@@ -228,7 +226,7 @@ final class ComparisonBenchmark implements Callable<Integer> {
                       engine.update(rule, stack.theta(), stack.gradient(), state, schedule, cursor);
                       engine.advance(cursor);
                     },
-                    scratch));
+                    pass.scratch(x)));
       } catch (RuntimeException e) {
         close();
         throw e;

@@ -345,11 +345,16 @@ public final class Stack implements AutoCloseable {
     /**
      * What only the passes themselves look at, once they are recorded: all but the logits.
      *
+     * @param others that are so as well, such as a batch that is gathered in the same recording
      * @return the scratch of {@link Engine#record(Runnable, List)}
      */
-    public List<Matrix> scratch() {
+    public List<Matrix> scratch(Matrix... others) {
       int last = a.length - 1;
-      return Stream.of(Arrays.stream(a, 0, last), Arrays.stream(saved, 0, last), Arrays.stream(d))
+      return Stream.of(
+              Arrays.stream(a, 0, last),
+              Arrays.stream(saved, 0, last),
+              Arrays.stream(d),
+              Arrays.stream(others))
           .flatMap(matrices -> matrices)
           .filter(Objects::nonNull)
           .distinct()

@@ -20,7 +20,7 @@ final class Copies implements AutoCloseable {
   private final List<Copy> copies = new ArrayList<>();
   private int next;
 
-  /** What a copy of a matrix [m x n] has besides. */
+  /** How a copy of a matrix [m x n] is padded. */
   enum Form {
     /** Rows of {@code pitch(n)} numbers, those beyond n zeros. */
     HALF,

@@ -92,12 +92,9 @@ final class Equations implements AutoCloseable {
     Address half = workspace.copies().toWrite(op.batch());
     launcher.begin(half == null ? kernels.gather() : kernels.gatherBf16()).number(m).number(n);
     if (half != null) {
-      launcher.number(Copies.pitch(n));
+      launcher.number(Copies.pitch(n)).number(keep ? 1 : 0);
     }
     launcher.number(op.rows().columns());
-    if (half != null) {
-      launcher.number(keep ? 1 : 0);
-    }
     launcher.matrix(op.data()).block(op.rows().block()).block(op.at().block()).matrix(op.batch());
     if (half != null) {
       launcher.address(half);

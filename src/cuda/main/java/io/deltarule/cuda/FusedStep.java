@@ -24,9 +24,6 @@ import jcuda.Pointer;
 final class FusedStep {
   private static final int COLUMNS = 16; // CX: those that a block adds
 
-  /** The kernel adds columns in one chunk: the rows of a batch at most. */
-  private static final int MOST_ROWS = 512;
-
   /** The layers that the kernel's table has room for. */
   private static final int MOST_LAYERS = 16;
 
@@ -39,7 +36,7 @@ final class FusedStep {
 
   /**
    * A phase that has work for more is no matter of launches: on an H200 30-64-32-1, batch 32, takes
-   * 19 us in one kernel and 25 in single ones, 28-300-300-300-300-300-1, batch 100, 106 and 81.
+   * 17 us in one kernel and 26 in single ones, 28-300-300-300-300-300-1, batch 100, 106 and 81.
    */
   private static final int MOST_BLOCKS_OF_MULTIPROCESSOR = 2;
 
@@ -145,7 +142,7 @@ final class FusedStep {
   private boolean fits(Step step) {
     int m = step.rows();
     return m > 0
-        && m <= MOST_ROWS
+        && !Kernels.tall(m) // the kernel adds columns in one chunk
         && step.layers.size() <= MOST_LAYERS
         && step.layers.stream()
             .allMatch(

@@ -79,9 +79,7 @@ final class TrainingStep implements AutoCloseable {
 
   /** What nobody reads after a step. */
   List<Matrix> scratch() {
-    List<Matrix> scratch = new ArrayList<>(pass.scratch());
-    scratch.add(x);
-    return scratch;
+    return pass.scratch(x);
   }
 
   List<float[]> scratchNumbers() {
