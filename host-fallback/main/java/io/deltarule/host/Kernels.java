@@ -37,6 +37,13 @@ interface Kernels {
     return m < 8 || n < 16;
   }
 
+  /**
+   * Whether a result has so many columns that its left operand is worth packing for all vectors.
+   */
+  static boolean wide(int n) {
+    return n > 96;
+  }
+
   /** What they are computed in, for people. */
   String vectors();
 

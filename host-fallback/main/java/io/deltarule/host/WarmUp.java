@@ -5,30 +5,51 @@ import io.deltarule.engine.Cursor;
 import io.deltarule.engine.Engine;
 import io.deltarule.engine.Matrix;
 import io.deltarule.engine.UpdateRule;
+import java.util.List;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.BooleanSupplier;
+import java.util.function.Function;
+import java.util.function.Supplier;
 
 /**
  * Has the JIT compiler compile the kernels in vectors, on a thread beside the first steps: runs
- * small ones until they are faster than the plain ones. Once for each JVM.
+ * small ones until they are faster than the plain ones, first those of wide products, where a step
+ * has most to gain. Once for each JVM.
  */
 final class WarmUp implements Runnable {
 
+  /** What is compiled. */
+  enum State {
+    NOTHING,
+    /** {@link Kernels#wide} products, and gradients of more than one unit. */
+    WIDE,
+    ALL
+  }
+
   /**
-   * Rows, columns and terms of products that together use every tile, edge and way to pack. Those
-   * with long sums come first: C2 compiles the loop of a tile by how often it has gone round, and
-   * one that began with 30 terms stayed a third slower for good (JDK 17).
+   * Wide products and gradients that use all their tiles, edges and ways to pack. A vector that is
+   * not compiled takes a microsecond. So the first tiles have few terms: C2 compiles a method once
+   * it has been called a thousand times, and would compile a loop that has gone round 40,000 times
+   * by then first, to no use.
    */
-  private static final int[][] SHAPES = {
-    {24, 64, 390},
-    {8, 32, 390},
-    {32, 1, 390},
-    {32, 64, 30},
-    {32, 32, 64},
-    {7, 70, 40},
-    {17, 100, 800},
-    {136, 100, 100}
-  };
+  private static final List<Function<Engine, Runnable>> WIDE =
+      List.of(
+          engine -> new Products(engine, 256, 240, 16)::all,
+          engine -> new Products(engine, 8, 480, 480)::all,
+          engine -> new Products(engine, 1024, 32, 16)::gradients,
+          engine -> new Products(engine, 1024, 16, 16)::gradients,
+          engine -> new Products(engine, 136, 100, 100)::all,
+          engine -> new Products(engine, 17, 100, 800)::all);
+
+  /** The other products. */
+  private static final List<Function<Engine, Runnable>> NARROW =
+      List.of(
+          engine -> new Products(engine, 256, 48, 16)::all,
+          engine -> new Products(engine, 256, 32, 16)::all,
+          engine -> new Products(engine, 256, 16, 16)::all,
+          engine -> new Products(engine, 32, 1, 390)::all,
+          engine -> new Products(engine, 32, 64, 30)::all,
+          engine -> new Products(engine, 32, 32, 64)::all,
+          engine -> new Products(engine, 7, 70, 40)::all);
 
   /** Faster so many times in a row is no accident. */
   private static final int WINS = 3;
@@ -38,16 +59,16 @@ final class WarmUp implements Runnable {
 
   private static final WarmUp ONLY = start();
 
-  private volatile boolean ready;
+  private volatile State state = State.NOTHING;
 
-  /** Starts it, the first time; the answer is whether the kernels in vectors are ready now. */
-  static BooleanSupplier begun() {
-    return ONLY::ready;
+  /** Starts it, the first time; what it gives is the state at that moment. */
+  static Supplier<State> begun() {
+    return ONLY::state;
   }
 
-  /** Whether it has ended with them faster than the plain ones. */
-  boolean ready() {
-    return ready;
+  /** What is compiled and faster than the plain kernels, by now. */
+  State state() {
+    return state;
   }
 
   private static WarmUp start() {
@@ -63,20 +84,31 @@ final class WarmUp implements Runnable {
     long start = System.nanoTime();
     try (Engine plain = new HostEngine(1, PlainKernels::new);
         Engine vectors = new HostEngine(1, Vectorization::kernels)) {
-      for (int[] shape : SHAPES) {
-        Trial slow = new Products(plain, shape[0], shape[1], shape[2]);
-        Trial fast = new Products(vectors, shape[0], shape[1], shape[2]);
-        if (!faster(fast, slow, 1, start)) {
-          return;
-        }
+      if (!faster(WIDE, vectors, plain, start)) {
+        return;
       }
+      state = State.WIDE;
+      Runnable fast = new Streams(vectors, 1000, 16)::run;
+      Runnable slow = new Streams(plain, 1000, 16)::run;
       // In short vectors these are only as fast as plain loops, of which C2 makes vectors, too.
-      ready = faster(new Streams(vectors, 1000, 16), new Streams(plain, 1000, 16), 2, start);
+      if (faster(NARROW, vectors, plain, start) && faster(fast, slow, 2, start)) {
+        state = State.ALL;
+      }
     }
   }
 
+  private static boolean faster(
+      List<Function<Engine, Runnable>> trials, Engine fast, Engine slow, long start) {
+    for (Function<Engine, Runnable> trial : trials) {
+      if (!faster(trial.apply(fast), trial.apply(slow), 1, start)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   /** Runs both until the first takes less than so many times the other; false if it never does. */
-  private static boolean faster(Trial fast, Trial slow, int times, long start) {
+  private static boolean faster(Runnable fast, Runnable slow, int times, long start) {
     for (int wins = 0; wins < WINS; ) {
       if (System.nanoTime() - start > MOST_NANOS) {
         return false;
@@ -89,19 +121,14 @@ final class WarmUp implements Runnable {
     return true;
   }
 
-  private static long nanos(Trial trial) {
+  private static long nanos(Runnable trial) {
     long start = System.nanoTime();
     trial.run();
     return System.nanoTime() - start;
   }
 
-  /** Some work on an engine, which closes its matrices. */
-  private interface Trial {
-    void run();
-  }
-
-  /** The three products with a result [m x n] and k terms. */
-  private static final class Products implements Trial {
+  /** The three products with a result [m x n] and k terms; the engine frees their matrices. */
+  private static final class Products {
     private final Engine engine;
     private final Matrix left;
     private final Matrix leftTransposed;
@@ -124,16 +151,19 @@ final class WarmUp implements Runnable {
       sums = engine.allocate("sums", 1, m);
     }
 
-    @Override
-    public void run() {
+    void all() {
       engine.forward(left, rightTransposed, bias, Activation.RELU, result, result);
       engine.propagate(left, right, Activation.RELU, saved, result);
+      gradients();
+    }
+
+    void gradients() {
       engine.gradients(leftTransposed, right, result, sums);
     }
   }
 
   /** Adam's update, of the rules the one in vectors, and the gradient of one unit. */
-  private static final class Streams implements Trial {
+  private static final class Streams {
     private static final UpdateRule ADAM = new UpdateRule.Adam(0.9f, 0.999f, 1e-8f);
     private final Engine engine;
     private final Matrix theta;
@@ -158,8 +188,7 @@ final class WarmUp implements Runnable {
       bias = engine.allocate("bias", 1, 1);
     }
 
-    @Override
-    public void run() {
+    void run() {
       engine.gradients(error, input, gradient, bias);
       engine.update(ADAM, theta, gradient, state, schedule, at);
     }

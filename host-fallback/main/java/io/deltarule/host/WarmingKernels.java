@@ -3,31 +3,37 @@ package io.deltarule.host;
 import io.deltarule.engine.Activation;
 import io.deltarule.engine.UpdateRule;
 import io.deltarule.engine.spi.Operand;
-import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 
 /**
- * The plain kernels until those in vectors are ready. The JIT compiler needs some seconds for
- * vectors, which until then run a hundred times slower than plain loops; the bits are the same.
+ * The plain kernels until those in vectors are compiled. That takes some seconds, in which vectors
+ * are a hundred times slower than plain loops; the bits are the same.
  */
 final class WarmingKernels implements Kernels {
-  private final BooleanSupplier ready;
+  private final Supplier<WarmUp.State> state;
   private final Kernels last;
-  private Kernels now;
+  private Kernels now; // the plain ones, while they are needed
 
   /**
-   * Kernels that change once.
+   * Kernels that change.
    *
-   * @param ready when; asked before each call
+   * @param state how far the last ones are; asked before each call, until they all are compiled
    */
-  WarmingKernels(Kernels first, Kernels last, BooleanSupplier ready) {
-    this.ready = ready;
+  WarmingKernels(Kernels first, Kernels last, Supplier<WarmUp.State> state) {
+    this.state = state;
     this.last = last;
     now = first;
   }
 
-  private Kernels now() {
-    if (now != last && ready.getAsBoolean()) {
-      now = last; // lets go of the plain ones' memory, too
+  /** Those for a call. */
+  private Kernels now(boolean wide) {
+    if (now != last) {
+      WarmUp.State reached = state.get();
+      if (reached == WarmUp.State.ALL) {
+        now = last; // lets go of the plain ones' memory, too
+      } else if (wide && reached == WarmUp.State.WIDE) {
+        return last;
+      }
     }
     return now;
   }
@@ -45,7 +51,7 @@ final class WarmingKernels implements Kernels {
       Activation f,
       Operand<HostBlock> saved,
       Operand<HostBlock> a) {
-    now().forward(x, w, b, f, saved, a);
+    now(!Kernels.thin(x.rows(), w.rows()) && Kernels.wide(w.rows())).forward(x, w, b, f, saved, a);
   }
 
   @Override
@@ -55,13 +61,13 @@ final class WarmingKernels implements Kernels {
       Activation f,
       Operand<HostBlock> saved,
       Operand<HostBlock> e) {
-    now().propagate(d, w, f, saved, e);
+    now(Kernels.wide(w.columns())).propagate(d, w, f, saved, e);
   }
 
   @Override
   public void gradients(
       Operand<HostBlock> d, Operand<HostBlock> a, Operand<HostBlock> dw, Operand<HostBlock> db) {
-    now().gradients(d, a, dw, db);
+    now(d.columns() > 1).gradients(d, a, dw, db);
   }
 
   @Override
@@ -72,6 +78,6 @@ final class WarmingKernels implements Kernels {
       Operand<HostBlock> state,
       Operand<HostBlock> schedule,
       int step) {
-    now().update(rule, theta, gradient, state, schedule, step);
+    now(false).update(rule, theta, gradient, state, schedule, step);
   }
 }

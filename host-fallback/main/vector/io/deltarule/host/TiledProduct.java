@@ -83,7 +83,7 @@ abstract class TiledProduct extends Workers.Task {
     int k = left.k();
     tiles = Tiles.of(m, n);
     stretch = Kernels.stretch(k);
-    packsLeft = transposedA || n > FEW_PANELS * tiles.columns;
+    packsLeft = transposedA || Kernels.wide(n) || n > FEW_PANELS * tiles.columns;
     packsRight = transposedB || (m > FEW_ROWS && (long) k * n > SMALL);
     int most = Math.max(1, TERMS / stretch) * stretch; // terms at once
     int depth = Math.min(most, Math.max(1, k));

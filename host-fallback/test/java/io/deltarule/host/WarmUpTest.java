@@ -2,16 +2,17 @@ package io.deltarule.host;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
-import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.deltarule.engine.Activation;
 import io.deltarule.engine.Cursor;
 import io.deltarule.engine.Engine;
 import io.deltarule.engine.Matrix;
 import io.deltarule.engine.UpdateRule;
+import io.deltarule.engine.spi.Operand;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 
 /** For a JVM with vectors. */
@@ -21,33 +22,127 @@ class WarmUpTest {
   void endsWithVectorsThatAreFasterThanPlainLoops() {
     WarmUp warmUp = new WarmUp();
     warmUp.run();
-    assertTrue(warmUp.ready());
+    assertEquals(WarmUp.State.ALL, warmUp.state());
   }
 
-  /** A step of each kind, before, during and after the change. */
+  /** Calls of each kind, before, during and after the changes. */
   @Test
-  void theChangeLeavesTheBits() {
-    List<float[]> plain = results(new AtomicInteger(Integer.MAX_VALUE));
-    for (int calls = 0; calls <= 4; calls++) {
-      AtomicInteger left = new AtomicInteger(calls);
-      List<float[]> changed = results(left);
-      assertEquals(-1, left.get(), "not asked after the change");
-      for (int i = 0; i < plain.size(); i++) {
-        assertArrayEquals(plain.get(i), changed.get(i));
+  void theChangesLeaveTheBits() {
+    List<float[]> plain = results(() -> WarmUp.State.NOTHING);
+    for (int wideFrom = 0; wideFrom <= 4; wideFrom++) {
+      for (int allFrom = wideFrom; allFrom <= wideFrom + 4; allFrom += 2) {
+        AtomicInteger asked = new AtomicInteger();
+        int first = wideFrom;
+        int second = allFrom;
+        List<float[]> changed =
+            results(
+                () -> {
+                  int calls = asked.getAndIncrement();
+                  return calls >= second
+                      ? WarmUp.State.ALL
+                      : calls >= first ? WarmUp.State.WIDE : WarmUp.State.NOTHING;
+                });
+        assertEquals(Math.min(second + 1, 8), asked.get(), "not asked once all are compiled");
+        for (int i = 0; i < plain.size(); i++) {
+          assertArrayEquals(plain.get(i), changed.get(i));
+        }
       }
     }
   }
 
-  private static List<float[]> results(AtomicInteger callsBefore) {
+  /** Wide products run in vectors as soon as those are compiled, and no other call does. */
+  @Test
+  void whatIsCompiledIsUsed() {
+    for (WarmUp.State state : WarmUp.State.values()) {
+      List<String> calls = new ArrayList<>();
+      Kernels kernels =
+          new WarmingKernels(
+              new Listing("plain", calls), new Listing("vectors", calls), () -> state);
+      try (Engine engine = new HostEngine(1, workers -> kernels)) {
+        step(engine, 8, 97, 97);
+        step(engine, 8, 96, 96);
+        step(engine, 7, 97, 97); // dots of rows
+        step(engine, 8, 1, 97); // one unit
+      }
+      String wide = state == WarmUp.State.NOTHING ? "plain" : "vectors";
+      String other = state == WarmUp.State.ALL ? "vectors" : "plain";
+      List<String> expected = new ArrayList<>();
+      expected.addAll(List.of(wide + " forward", wide + " propagate", wide + " gradients"));
+      expected.addAll(List.of(other + " forward", other + " propagate", wide + " gradients"));
+      expected.addAll(List.of(other + " forward", wide + " propagate", wide + " gradients"));
+      expected.addAll(List.of(other + " forward", wide + " propagate", other + " gradients"));
+      assertEquals(expected, calls, state.toString());
+    }
+  }
+
+  private static void step(Engine engine, int rows, int units, int inputs) {
+    Matrix x = engine.allocate("x", rows, inputs);
+    Matrix w = engine.allocate("w", units, inputs);
+    Matrix b = engine.allocate("b", 1, units);
+    Matrix a = engine.allocate("a", rows, units);
+    Matrix d = engine.allocate("d", rows, units);
+    Matrix e = engine.allocate("e", rows, inputs);
+    Matrix dw = engine.allocate("dw", units, inputs);
+    Matrix db = engine.allocate("db", 1, units);
+    engine.forward(x, w, b, Activation.RELU, a, a);
+    engine.propagate(d, w, Activation.RELU, x, e);
+    engine.gradients(d, x, dw, db);
+  }
+
+  /** Computes nothing, but lists who was called for what. */
+  private record Listing(String name, List<String> calls) implements Kernels {
+    @Override
+    public String vectors() {
+      return name;
+    }
+
+    @Override
+    public void forward(
+        Operand<HostBlock> x,
+        Operand<HostBlock> w,
+        Operand<HostBlock> b,
+        Activation f,
+        Operand<HostBlock> saved,
+        Operand<HostBlock> a) {
+      calls.add(name + " forward");
+    }
+
+    @Override
+    public void propagate(
+        Operand<HostBlock> d,
+        Operand<HostBlock> w,
+        Activation f,
+        Operand<HostBlock> saved,
+        Operand<HostBlock> e) {
+      calls.add(name + " propagate");
+    }
+
+    @Override
+    public void gradients(
+        Operand<HostBlock> d, Operand<HostBlock> a, Operand<HostBlock> dw, Operand<HostBlock> db) {
+      calls.add(name + " gradients");
+    }
+
+    @Override
+    public void update(
+        UpdateRule rule,
+        Operand<HostBlock> theta,
+        Operand<HostBlock> gradient,
+        Operand<HostBlock> state,
+        Operand<HostBlock> schedule,
+        int step) {
+      calls.add(name + " update");
+    }
+  }
+
+  private static List<float[]> results(Supplier<WarmUp.State> compiled) {
     List<float[]> results = new ArrayList<>();
     try (Engine engine =
         new HostEngine(
             2,
             workers ->
                 new WarmingKernels(
-                    new PlainKernels(workers),
-                    Vectorization.kernels(workers),
-                    () -> callsBefore.getAndDecrement() == 0))) {
+                    new PlainKernels(workers), Vectorization.kernels(workers), compiled))) {
       Matrix x = HostEngines.random(engine, 33, 470, 1);
       Matrix w = HostEngines.random(engine, 70, 470, 2);
       Matrix b = HostEngines.random(engine, 1, 70, 3);
