@@ -21,11 +21,20 @@ final class HostEngine extends AbstractEngine<HostBlock> {
 
   HostEngine(int threads, Function<Workers, Kernels> kind) {
     workers = new Workers(threads);
-    kernels = kind.apply(workers);
+    kernels = kernels(kind);
     description =
         new EngineDescription(
             HostEngineProvider.NAME, HostEngineProvider.device(threads, kernels), Precision.FP32);
     outputErrors = new OutputErrors(workers);
+  }
+
+  private Kernels kernels(Function<Workers, Kernels> kind) {
+    try {
+      return kind.apply(workers);
+    } catch (RuntimeException | Error e) {
+      workers.close();
+      throw e;
+    }
   }
 
   @Override
@@ -34,7 +43,7 @@ final class HostEngine extends AbstractEngine<HostBlock> {
   }
 
   @Override
-  public EngineMemory memory() {
+  protected EngineMemory deviceMemory() {
     return new EngineMemory(
         HostBlock.bytesLeft() + allocatedBytes(), Float.BYTES * (long) HostBlock.LONGEST);
   }

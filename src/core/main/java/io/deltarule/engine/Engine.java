@@ -126,7 +126,7 @@ public interface Engine extends AutoCloseable {
   /**
    * Moves a cursor on by one.
    *
-   * @param cursor to move
+   * @param cursor to move, not at {@link Integer#MAX_VALUE}
    */
   void advance(Cursor cursor);
 

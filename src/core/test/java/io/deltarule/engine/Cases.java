@@ -206,4 +206,9 @@ final class Cases {
         (e, m) -> e.finish(),
         (e, m) -> e.record(() -> {}));
   }
+
+  /** What it refuses to close, which does nothing when closed already. */
+  static Stream<BiConsumer<Engine, Matrix>> closings() {
+    return Stream.of((e, m) -> m.close(), (e, m) -> e.close());
+  }
 }

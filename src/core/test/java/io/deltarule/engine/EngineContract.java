@@ -980,6 +980,7 @@ public abstract class EngineContract {
     assertEquals(0, engine.allocatedBytes());
     List<Runnable> calls = new ArrayList<>();
     Cases.refused().forEach(call -> calls.add(() -> call.accept(engine, matrix)));
+    calls.add(engine::memory);
     calls.add(() -> engine.set(pointers.at(), 1));
     calls.add(() -> engine.advance(pointers.at()));
     calls.add(() -> engine.write(pointers.rows(), new int[10]));
@@ -1115,7 +1116,7 @@ public abstract class EngineContract {
   }
 
   @ParameterizedTest
-  @MethodSource("io.deltarule.engine.Cases#refused")
+  @MethodSource({"io.deltarule.engine.Cases#refused", "io.deltarule.engine.Cases#closings"})
   void recordingRefusesWhatIsNoEquation(BiConsumer<Engine, Matrix> call) {
     Matrix from = engine.allocate("from", 2, 2);
     Matrix to = engine.allocate("to", 2, 2);
@@ -1133,6 +1134,26 @@ public abstract class EngineContract {
     assertTrue(message.contains("record"), message);
     assertEquals(bytes, engine.allocatedBytes());
     assertUsable(from, to);
+  }
+
+  @Test
+  void aCursorEndsAtTheLargestPosition() {
+    Cursor cursor = engine.allocateCursor("cursor");
+    Recording twice =
+        engine.record(
+            () -> {
+              engine.advance(cursor);
+              engine.advance(cursor);
+            });
+    engine.set(cursor, Integer.MAX_VALUE - 3);
+    assertThrows(IllegalArgumentException.class, () -> twice.run(2));
+    twice.run();
+    String message = assertThrows(IllegalArgumentException.class, twice::run).getMessage();
+    assertTrue(message.contains("the largest position"), message);
+    engine.advance(cursor);
+    assertEquals(Integer.MAX_VALUE, cursor.position());
+    assertThrows(IllegalArgumentException.class, () -> engine.advance(cursor));
+    assertEquals(Integer.MAX_VALUE, cursor.position());
   }
 
   @Test

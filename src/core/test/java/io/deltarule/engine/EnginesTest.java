@@ -26,7 +26,7 @@ class EnginesTest {
       }
       return new ReferenceEngine() {
         @Override
-        public EngineMemory memory() {
+        protected EngineMemory deviceMemory() {
           return new EngineMemory(Long.MAX_VALUE, Long.MAX_VALUE);
         }
 

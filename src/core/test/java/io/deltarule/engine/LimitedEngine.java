@@ -15,7 +15,7 @@ public final class LimitedEngine extends ReferenceEngine {
   }
 
   @Override
-  public EngineMemory memory() {
+  protected EngineMemory deviceMemory() {
     return memory;
   }
 

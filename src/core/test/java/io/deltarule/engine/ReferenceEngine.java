@@ -33,7 +33,7 @@ class ReferenceEngine extends AbstractEngine<ReferenceEngine.Memory> {
   }
 
   @Override
-  public EngineMemory memory() {
+  protected EngineMemory deviceMemory() {
     return new EngineMemory(Long.MAX_VALUE, Long.MAX_VALUE);
   }
 

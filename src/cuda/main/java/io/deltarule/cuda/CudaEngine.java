@@ -99,7 +99,7 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
   // Memory and traffic.
 
   @Override
-  public EngineMemory memory() {
+  protected EngineMemory deviceMemory() {
     context.makeCurrent();
     long available = memory.available();
     return new EngineMemory(available, available);

@@ -99,7 +99,7 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
   // Memory and traffic.
 
   @Override
-  public EngineMemory memory() {
+  protected EngineMemory deviceMemory() {
     return new EngineMemory(device.globalBytes(), device.allocationBytes());
   }
 

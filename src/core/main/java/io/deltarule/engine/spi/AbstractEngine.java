@@ -3,6 +3,7 @@ package io.deltarule.engine.spi;
 import io.deltarule.engine.Activation;
 import io.deltarule.engine.Cursor;
 import io.deltarule.engine.Engine;
+import io.deltarule.engine.EngineMemory;
 import io.deltarule.engine.EngineMemoryException;
 import io.deltarule.engine.Indices;
 import io.deltarule.engine.Matrix;
@@ -52,6 +53,13 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
    * @throws EngineMemoryException if there is no room; the message is completed by the caller
    */
   protected abstract B allocateBlock(long elements, Element element);
+
+  /**
+   * See {@link Engine#memory}.
+   *
+   * @return the bounds
+   */
+  protected abstract EngineMemory deviceMemory();
 
   /**
    * Copies from the host; the array is free for reuse afterwards.
@@ -257,6 +265,9 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
   }
 
   void forget(Allocation<B> allocation) {
+    if (tape != null) {
+      throw new IllegalStateException("close of " + allocation.name() + " cannot be recorded");
+    }
     allocations.remove(allocation);
     allocatedBytes -= allocation.bytes();
   }
@@ -273,10 +284,16 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
   }
 
   @Override
+  public final EngineMemory memory() {
+    requireOpen("memory");
+    return deviceMemory();
+  }
+
+  @Override
   public final void close() {
     if (!closed) {
+      requireIdle("close");
       closed = true;
-      tape = null;
       List.copyOf(allocations).forEach(Allocation::close);
       releaseDevice();
     }
@@ -365,6 +382,9 @@ public abstract class AbstractEngine<B extends Block> implements Engine {
   @Override
   public final void advance(Cursor cursor) {
     StepCursor<B> moved = begin("advance").cursor("cursor", cursor);
+    if (moved != null && tape == null && moved.position() == Integer.MAX_VALUE) {
+      call.require(false, "the cursor stands at the largest position");
+    }
     call.end();
     if (tape == null) {
       launchAdvance(moved);

@@ -37,8 +37,8 @@ final class Allocation<B extends Block> {
 
   void close() {
     if (!closed) {
-      closed = true;
       engine.forget(this);
+      closed = true;
       block.release();
     }
   }

@@ -14,7 +14,7 @@ final class Tape<B extends Block> implements Recording {
   /** How far a cursor moves in one replay, and below which position it must start. */
   private static final class Travel {
     int advances;
-    int startBelow = Integer.MAX_VALUE;
+    long startBelow = Long.MAX_VALUE;
     String limitedBy = "";
   }
 
@@ -38,9 +38,11 @@ final class Tape<B extends Block> implements Recording {
   }
 
   void advance(StepCursor<B> cursor) {
+    limit(cursor, Integer.MAX_VALUE, "the largest position");
     travel(cursor).advances++;
   }
 
+  /** Demands that at this point of a replay the cursor stands below so many rows. */
   void limit(StepCursor<B> cursor, int rows, String what) {
     Travel travel = travel(cursor);
     if (rows - travel.advances < travel.startBelow) {
