@@ -59,7 +59,13 @@ public final class HostEngineProvider implements EngineProvider {
       throw new EngineUnavailableException(
           "host: has at most %d threads, not %d".formatted(MOST_THREADS, options.threads()));
     }
-    return new HostEngine(threads(options), kernels);
+    int threads = threads(options);
+    try {
+      return new HostEngine(threads, kernels);
+    } catch (OutOfMemoryError e) {
+      throw new EngineUnavailableException(
+          "host: no memory for %d threads (%s); take fewer".formatted(threads, e.getMessage()));
+    }
   }
 
   static String device(int threads, Kernels kernels) {

@@ -54,6 +54,9 @@ final class OutputErrors extends Workers.Task {
     }
     rows = Math.max(1, CHUNK / Math.max(1, n));
     workers.run(this, (m + rows - 1) / rows);
+    z = null;
+    y = null;
+    d = null;
     double sum = 0;
     for (int i = 0; i < m; i++) {
       sum += losses[i];

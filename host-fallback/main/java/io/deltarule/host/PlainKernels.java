@@ -199,7 +199,11 @@ final class PlainKernels implements Kernels {
       workers.run(this, split, rowBlocks * columnBlocks);
       left = null;
       rows = null;
+      forget();
     }
+
+    /** Lets go of the other operands, so that they can be freed. */
+    abstract void forget();
 
     @Override
     final void run(int chunk, int worker) {
@@ -267,6 +271,13 @@ final class PlainKernels implements Kernels {
       Activations.apply(f, c, columns);
       System.arraycopy(c, 0, a, atA + i * n + j0, columns);
     }
+
+    @Override
+    void forget() {
+      b = null;
+      saved = null;
+      a = null;
+    }
   }
 
   private final class Propagate extends Multiply {
@@ -283,6 +294,12 @@ final class PlainKernels implements Kernels {
       Activations.mask(f, mask, c, columns);
       System.arraycopy(c, 0, e, atE + i * n + j0, columns);
     }
+
+    @Override
+    void forget() {
+      saved = null;
+      e = null;
+    }
   }
 
   private final class Gradients extends Multiply {
@@ -292,6 +309,11 @@ final class PlainKernels implements Kernels {
     @Override
     void end(float[] c, int i, int j0, int columns, int worker) {
       System.arraycopy(c, 0, dw, atDw + i * n + j0, columns);
+    }
+
+    @Override
+    void forget() {
+      dw = null;
     }
   }
 

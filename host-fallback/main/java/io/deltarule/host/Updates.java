@@ -54,6 +54,9 @@ class Updates extends Workers.Task {
     atState = (int) memory.offset();
     p = parameters.columns();
     workers.run(this, (int) (((long) p + CHUNK - 1) / CHUNK));
+    theta = null;
+    gradient = null;
+    state = null;
   }
 
   @Override

@@ -46,9 +46,15 @@ final class Workers implements AutoCloseable {
     spins = threads <= Runtime.getRuntime().availableProcessors() ? SPINS : 0;
     shares = new AtomicLongArray(threads * SPACING);
     others = new Worker[threads - 1];
-    for (int i = 0; i < others.length; i++) {
-      others[i] = new Worker(i + 1);
-      others[i].start();
+    try {
+      for (int i = 0; i < others.length; i++) {
+        Worker worker = new Worker(i + 1);
+        worker.start();
+        others[i] = worker;
+      }
+    } catch (RuntimeException | Error e) {
+      close(); // those that run
+      throw e;
     }
   }
 
@@ -133,15 +139,20 @@ final class Workers implements AutoCloseable {
   }
 
   private void await() {
-    for (int i = 0; i < SPINS && pending.get() > 0; i++) {
+    for (int i = 0; i < spins && pending.get() > 0; i++) {
       Thread.onSpinWait();
     }
     if (pending.get() > 0) {
+      boolean interrupted = false;
       waiter = Thread.currentThread();
       while (pending.get() > 0) {
         LockSupport.park(this);
+        interrupted |= Thread.interrupted(); // or else it would not park again
       }
       waiter = null;
+      if (interrupted) {
+        Thread.currentThread().interrupt();
+      }
     }
   }
 
@@ -152,7 +163,7 @@ final class Workers implements AutoCloseable {
     boolean interrupted = false;
     for (Worker other : others) {
       LockSupport.unpark(other);
-      while (other.isAlive()) {
+      while (other != null && other.isAlive()) {
         try {
           other.join();
         } catch (InterruptedException e) {

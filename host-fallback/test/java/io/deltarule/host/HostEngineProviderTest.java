@@ -72,6 +72,22 @@ class HostEngineProviderTest {
   }
 
   @Test
+  void aFailureToOpenLeavesNoThreads() {
+    long before = HostEngines.threadsAlive();
+    HostEngineProvider failing =
+        new HostEngineProvider(
+            workers -> {
+              throw new OutOfMemoryError("a test");
+            });
+    EngineUnavailableException thrown =
+        assertThrows(
+            EngineUnavailableException.class,
+            () -> failing.open(EngineOptions.DEFAULT.withThreads(7)));
+    assertEquals("host: no memory for 7 threads (a test); take fewer", thrown.getMessage());
+    assertEquals(before, HostEngines.threadsAlive());
+  }
+
+  @Test
   void saysHowMuchRoomThereIs() {
     try (Engine engine = HostEngines.open(1)) {
       EngineMemoryException thrown =

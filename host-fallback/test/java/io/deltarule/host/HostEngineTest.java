@@ -13,17 +13,21 @@ import io.deltarule.engine.Matrix;
 import io.deltarule.engine.Output;
 import io.deltarule.engine.Recording;
 import io.deltarule.engine.UpdateRule;
+import io.deltarule.engine.spi.Operand;
 import io.deltarule.network.Network;
 import io.deltarule.network.Parameters;
 import io.deltarule.training.Stack;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.lang.ref.WeakReference;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Function;
 import java.util.stream.IntStream;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordedFrame;
@@ -31,6 +35,7 @@ import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class HostEngineTest {
 
@@ -282,5 +287,55 @@ class HostEngineTest {
         assertEquals(0.001 * g[i] * g[i], memory[p + i], 1e-6);
       }
     }
+  }
+
+  /** An engine that stays open must not hold what a training has freed. */
+  @ParameterizedTest
+  @ValueSource(booleans = {true, false})
+  void closedMatricesAreGarbage(boolean plain) throws InterruptedException {
+    Function<Workers, Kernels> kernels = plain ? PlainKernels::new : Vectorization::kernels;
+    try (Engine engine = new HostEngine(2, kernels)) {
+      List<WeakReference<float[]>> freed = callsOfEachKind(engine, 40, 50, 60);
+      freed.addAll(callsOfEachKind(engine, 4, 1, 60));
+      long start = System.nanoTime();
+      while (freed.stream().anyMatch(array -> array.get() != null)) {
+        assertTrue(System.nanoTime() - start < 10e9, "an array is still held");
+        System.gc();
+        Thread.sleep(1);
+      }
+    }
+  }
+
+  @SuppressWarnings("unchecked") // this engine's matrices
+  private static List<WeakReference<float[]>> callsOfEachKind(Engine engine, int m, int n, int k) {
+    Matrix x = engine.allocate("x", m, k);
+    Matrix w = engine.allocate("w", n, k);
+    Matrix b = engine.allocate("b", 1, n);
+    Matrix saved = engine.allocate("saved", m, n);
+    Matrix a = engine.allocate("a", m, n);
+    Matrix d = engine.allocate("d", m, n);
+    Matrix y = engine.allocate("y", m, n);
+    Matrix e = engine.allocate("e", m, k);
+    Matrix dw = engine.allocate("dw", n, k);
+    Matrix db = engine.allocate("db", 1, n);
+    Matrix theta = engine.allocate("theta", 1, 100);
+    Matrix gradient = engine.allocate("gradient", 1, 100);
+    Matrix state = engine.allocate("state", 2, 100);
+    Matrix schedule = engine.allocate("schedule", 1, UpdateRule.SCALARS);
+    Matrix losses = engine.allocate("losses", 1, 1);
+    Cursor at = engine.allocateCursor("at");
+    engine.forward(x, w, b, Activation.GELU, saved, a);
+    engine.outputError(Output.LINEAR, a, y, d, losses, at);
+    engine.propagate(d, w, Activation.RELU, x, e);
+    engine.gradients(d, x, dw, db);
+    engine.update(ADAM, theta, gradient, state, schedule, at);
+    List<WeakReference<float[]>> arrays = new ArrayList<>();
+    for (Matrix matrix :
+        List.of(x, w, b, saved, a, d, y, e, dw, db, theta, gradient, state, schedule, losses)) {
+      arrays.add(new WeakReference<>(((Operand<HostBlock>) matrix).block().floats()));
+      matrix.close();
+    }
+    at.close();
+    return arrays;
   }
 }

@@ -18,6 +18,13 @@ final class HostEngines {
     return open(EngineOptions.DEFAULT.withThreads(threads));
   }
 
+  /** The threads of all engines. */
+  static long threadsAlive() {
+    return Thread.getAllStackTraces().keySet().stream()
+        .filter(thread -> thread.getName().startsWith("deltarule-host-"))
+        .count();
+  }
+
   /** A matrix of normally distributed numbers, a function of its shape and the seed. */
   static Matrix random(Engine engine, int rows, int columns, long seed) {
     Matrix matrix = engine.allocate("m" + seed, rows, columns);

@@ -3,6 +3,7 @@ package io.deltarule.host;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -13,7 +14,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-@Timeout(20)
+@Timeout(value = 20, threadMode = Timeout.ThreadMode.SEPARATE_THREAD)
 class WorkersTest {
 
   /** Counts how often each chunk was run. */
@@ -105,27 +106,22 @@ class WorkersTest {
 
   @Test
   void endWithThePool() {
-    long before = alive();
+    long before = HostEngines.threadsAlive();
     Workers workers = new Workers(4);
-    assertEquals(before + 3, alive());
+    assertEquals(before + 3, HostEngines.threadsAlive());
     workers.run(new Count(), 100);
     workers.close();
-    assertEquals(before, alive());
+    assertEquals(before, HostEngines.threadsAlive());
     workers.close();
   }
 
   @Test
-  void closeKeepsAnInterrupt() {
+  void anInterruptIsKept() {
     Workers workers = new Workers(2);
     Thread.currentThread().interrupt();
     workers.run(new Count(), 100);
+    assertTrue(Thread.currentThread().isInterrupted());
     workers.close();
-    assertEquals(true, Thread.interrupted());
-  }
-
-  private static long alive() {
-    return Thread.getAllStackTraces().keySet().stream()
-        .filter(thread -> thread.getName().startsWith("deltarule-host-"))
-        .count();
+    assertTrue(Thread.interrupted());
   }
 }
