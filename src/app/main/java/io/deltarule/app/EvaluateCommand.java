@@ -53,11 +53,7 @@ final class EvaluateCommand implements Callable<Integer> {
         spec.commandLine().getOut().println(Json.of(summary));
       }
       engineOptions.tellChoice(spec.commandLine().getErr());
-      if (!Double.isFinite(metrics.loss())) {
-        spec.commandLine()
-            .getErr()
-            .println("warning: the loss is not finite; are the features in range?");
-      }
+      MetricsText.warn(metrics, spec.commandLine().getErr());
       return Main.DONE;
     }
   }

@@ -2,6 +2,7 @@ package io.deltarule.app;
 
 import io.deltarule.data.TargetEncoding;
 import io.deltarule.training.Metrics;
+import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -20,6 +21,13 @@ final class MetricsText {
     add(parts, "RMSE %.6g", rmse(metrics, targets));
     add(parts, "R2 %.4f", metrics.r2());
     return String.join(", ", parts) + String.format(Locale.ROOT, " (%,d rows)", metrics.rows());
+  }
+
+  /** Tells of a loss that says nothing. */
+  static void warn(Metrics metrics, PrintWriter err) {
+    if (!Double.isFinite(metrics.loss())) {
+      err.println("warning: the loss is not finite; are the features in range?");
+    }
   }
 
   private static void add(List<String> parts, String format, OptionalDouble value) {

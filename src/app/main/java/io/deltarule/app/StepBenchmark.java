@@ -9,6 +9,7 @@ import io.deltarule.engine.UpdateRule;
 import io.deltarule.network.Network;
 import io.deltarule.network.Parameters;
 import io.deltarule.random.Philox;
+import io.deltarule.training.Resources;
 import io.deltarule.training.Samples;
 import io.deltarule.training.Stack;
 import java.util.ArrayList;
@@ -20,7 +21,7 @@ final class StepBenchmark implements AutoCloseable {
   private static final int BATCHES = 16; // the rows of so many batches are gathered in turn
 
   private final Engine engine;
-  private final List<AutoCloseable> owned = new ArrayList<>();
+  private final Resources resources = new Resources();
   private final List<Phase> phases = new ArrayList<>();
   private Cursor cursor; // the batch; only the whole step moves it
 
@@ -46,8 +47,8 @@ final class StepBenchmark implements AutoCloseable {
     this.engine = engine;
     try {
       prepare(network, batch, rule, decay);
-    } catch (RuntimeException e) {
-      close();
+    } catch (RuntimeException | Error e) {
+      resources.closeAfter(e);
       throw e;
     }
   }
@@ -55,25 +56,26 @@ final class StepBenchmark implements AutoCloseable {
   private void prepare(Network network, int batch, UpdateRule rule, double decay) {
     int rows = (int) Math.min((long) BATCHES * batch, Integer.MAX_VALUE); // too many are refused
     Samples samples = RandomSamples.of(network, rows, 1);
-    Matrix features = own(engine.allocate("features", rows, network.inputs()));
-    Matrix targets = own(engine.allocate("targets", rows, network.outputs()));
+    Matrix features = resources.own(engine.allocate("features", rows, network.inputs()));
+    Matrix targets = resources.own(engine.allocate("targets", rows, network.outputs()));
     engine.write(features, samples.features());
     engine.write(targets, samples.targets());
     int[] order = new int[rows];
     Arrays.setAll(order, i -> i);
     new Philox(1, Philox.Purpose.SHUFFLE, 0).shuffle(order);
-    Indices lists = own(engine.allocateIndices("order", BATCHES, batch, rows));
+    Indices lists = resources.own(engine.allocateIndices("order", BATCHES, batch, rows));
     engine.write(lists, order);
 
-    Stack stack = own(new Stack(engine, network));
+    Stack stack = resources.own(new Stack(engine, network));
     stack.write(Parameters.initialise(network, 1));
-    Matrix x = own(engine.allocate("batch", batch, network.inputs()));
-    Matrix y = own(engine.allocate("batch targets", batch, network.outputs()));
+    Matrix x = resources.own(engine.allocate("batch", batch, network.inputs()));
+    Matrix y = resources.own(engine.allocate("batch targets", batch, network.outputs()));
     Stack.Pass pass = stack.pass(batch).forTraining();
-    Matrix losses = own(engine.allocate("losses", BATCHES, 1));
+    Matrix losses = resources.own(engine.allocate("losses", BATCHES, 1));
     Matrix state =
-        own(engine.allocate("optimizer state", rule.stateRows(), stack.theta().columns()));
-    Matrix schedule = own(engine.allocate("schedule", BATCHES, UpdateRule.SCALARS));
+        resources.own(
+            engine.allocate("optimizer state", rule.stateRows(), stack.theta().columns()));
+    Matrix schedule = resources.own(engine.allocate("schedule", BATCHES, UpdateRule.SCALARS));
     float[] scalars = new float[BATCHES * UpdateRule.SCALARS];
     for (int i = 0; i < BATCHES; i++) {
       // A small rate: the weights stay where they are, and so does the work.
@@ -81,7 +83,7 @@ final class StepBenchmark implements AutoCloseable {
           rule.scalars(i + 1, 1e-6, decay), 0, scalars, i * UpdateRule.SCALARS, UpdateRule.SCALARS);
     }
     engine.write(schedule, scalars);
-    cursor = own(engine.allocateCursor("step"));
+    cursor = resources.own(engine.allocateCursor("step"));
 
     Runnable gather =
         () -> {
@@ -121,17 +123,12 @@ final class StepBenchmark implements AutoCloseable {
     return sum;
   }
 
-  private <T extends AutoCloseable> T own(T resource) {
-    owned.add(resource);
-    return resource;
-  }
-
   private void add(String name, double operations, Runnable calls) {
     add(name, operations, calls, List.of());
   }
 
   private void add(String name, double operations, Runnable calls, List<Matrix> scratch) {
-    phases.add(new Phase(name, operations, own(engine.record(calls, scratch))));
+    phases.add(new Phase(name, operations, resources.own(engine.record(calls, scratch))));
   }
 
   private void run(Phase phase) {
@@ -180,12 +177,6 @@ final class StepBenchmark implements AutoCloseable {
 
   @Override
   public void close() {
-    for (int i = owned.size() - 1; i >= 0; i--) {
-      try {
-        owned.get(i).close();
-      } catch (Exception e) {
-        throw new IllegalStateException("closing what the benchmark has allocated", e);
-      }
-    }
+    resources.close();
   }
 }

@@ -363,6 +363,7 @@ final class TrainCommand implements Callable<Integer> {
         result.samplesPerSecond(),
         ending(result));
     metrics.ifPresent(m -> out.println("held out: " + MetricsText.line(m, prepared.targets())));
+    metrics.ifPresent(m -> MetricsText.warn(m, err));
     out.println("saved " + target);
     if (result.ending() == Ending.STOPPED) {
       err.println(

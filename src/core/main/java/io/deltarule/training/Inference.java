@@ -20,10 +20,15 @@ public final class Inference {
    * @param parameters of the network
    * @param features standardised, [rows x inputs]
    * @return [rows x outputs]
+   * @throws IllegalArgumentException if they do not make whole rows
    * @throws EngineMemoryException if the engine has no room for them
    */
   public static float[] logits(Engine engine, Parameters parameters, float[] features) {
     Network network = parameters.network();
+    if (features.length % network.inputs() != 0) {
+      throw new IllegalArgumentException(
+          "%d features do not make rows of %d".formatted(features.length, network.inputs()));
+    }
     int rows = features.length / network.inputs();
     int batch = batch(rows);
     try (Resources resources = new Resources()) {

@@ -14,9 +14,9 @@ import java.util.stream.LongStream;
  * @param network to be trained
  * @param rule with its memory for each parameter
  * @param rows training samples
- * @param validationRows validation samples
+ * @param checkedRows samples that every epoch's parameters are tried on
  */
-record MemoryNeed(Network network, UpdateRule rule, int rows, int validationRows) {
+record MemoryNeed(Network network, UpdateRule rule, int rows, int checkedRows) {
 
   /**
    * What to do about a lack of memory.
@@ -60,47 +60,56 @@ record MemoryNeed(Network network, UpdateRule rule, int rows, int validationRows
     return 0;
   }
 
-  private long parameters() {
-    // Weights and biases of each layer start at multiples of the alignment.
-    return network.parameters() + 2L * network.layers() * Engine.ALIGNMENT;
-  }
-
   private long total(long batch, DataPlacement placement) {
     long blocks = 3L + rule.stateRows(); // theta, its gradient, the best epoch's
-    long units = network.outputs() + hidden().sum();
-    long steps = (rows - 1) / batch + 1;
+    long units = network.outputs() + hidden().sum(); // activations of a row
+    long saved = network.activation().savesInput() ? hidden().sum() : 0;
     long sample = (long) network.inputs() + network.outputs();
     long everywhere =
-        blocks * parameters()
-            + steps * 5 // schedule and losses
+        blocks * Stack.blockSize(network)
+            + steps(batch) * (UpdateRule.SCALARS + 1) // schedule and losses
             + 1 // cursor
-            + batch * 3 * units
-            + validationBatch() * 2 * units;
+            + batch * (2 * units + saved) // with the error signals
+            + checkBatch() * (units + saved);
     return placement == DataPlacement.HOST
         ? everywhere
-            + StreamedBatches.PLACES * batch * sample
-            + validationBatch() * network.inputs()
+            + Math.min(StreamedBatches.PLACES, steps(batch)) * batch * sample
+            + checkBatch() * network.inputs()
         : everywhere
             + (rows + batch) * sample
-            + steps * batch // order
-            + (long) validationRows * network.inputs();
+            + steps(batch) * batch // order
+            + (long) checkedRows * network.inputs();
   }
 
   private long largest(long batch, DataPlacement placement) {
-    long widest = Math.max(network.outputs(), hidden().max().orElse(0));
-    long sample = Math.max(network.inputs(), network.outputs());
-    long resident = placement == DataPlacement.HOST ? 0 : Math.max(rows, validationRows) * sample;
-    return LongStream.of(
-            Math.max(1, rule.stateRows()) * parameters(),
-            ((rows - 1) / batch + 1) * UpdateRule.SCALARS,
-            Math.max(batch, validationBatch()) * Math.max(sample, widest),
-            resident)
-        .max()
-        .orElseThrow();
+    long inputs = network.inputs();
+    long outputs = network.outputs();
+    long widest = Math.max(outputs, hidden().max().orElse(0));
+    long everywhere =
+        LongStream.of(
+                Math.max(1, rule.stateRows()) * Stack.blockSize(network),
+                steps(batch) * UpdateRule.SCALARS,
+                Math.max(batch, checkBatch()) * widest,
+                batch * inputs)
+            .max()
+            .orElseThrow();
+    return placement == DataPlacement.HOST
+        ? Math.max(everywhere, checkBatch() * inputs)
+        : LongStream.of(
+                everywhere,
+                rows * outputs,
+                Math.max(rows, checkedRows) * inputs,
+                steps(batch) * batch)
+            .max()
+            .orElseThrow();
   }
 
-  private long validationBatch() {
-    return validationRows == 0 ? 0 : Inference.batch(validationRows);
+  private long steps(long batch) {
+    return (rows - 1) / batch + 1;
+  }
+
+  private long checkBatch() {
+    return Inference.batch(checkedRows);
   }
 
   private LongStream hidden() {

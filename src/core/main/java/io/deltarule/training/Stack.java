@@ -37,13 +37,7 @@ public final class Stack implements AutoCloseable {
     this.network = network;
     weightOffsets = new long[network.layers()];
     biasOffsets = new long[network.layers()];
-    long size = 0;
-    for (int l = 0; l < network.layers(); l++) {
-      weightOffsets[l] = size;
-      size = aligned(size + (long) network.units(l) * network.inputs(l));
-      biasOffsets[l] = size;
-      size = aligned(size + network.units(l));
-    }
+    long size = blockSize(network, weightOffsets, biasOffsets);
     if (size > Network.MAX_WEIGHTS) {
       throw new IllegalArgumentException(
           "the network %s has %d parameters; more than %d are not supported"
@@ -51,6 +45,27 @@ public final class Stack implements AutoCloseable {
     }
     blockSize = (int) size;
     theta = allocate("parameters", 1, blockSize);
+  }
+
+  /**
+   * The elements of a parameter block.
+   *
+   * @param network the stack of layers
+   * @return with the gaps between the layers
+   */
+  static long blockSize(Network network) {
+    return blockSize(network, new long[network.layers()], new long[network.layers()]);
+  }
+
+  private static long blockSize(Network network, long[] weightOffsets, long[] biasOffsets) {
+    long size = 0;
+    for (int l = 0; l < network.layers(); l++) {
+      weightOffsets[l] = size;
+      size = aligned(size + (long) network.units(l) * network.inputs(l));
+      biasOffsets[l] = size;
+      size = aligned(size + network.units(l));
+    }
+    return size;
   }
 
   private static long aligned(long offset) {
@@ -227,11 +242,6 @@ public final class Stack implements AutoCloseable {
       this.rows = rows;
       saved = top(whole.saved, rows);
       a = top(whole.a, rows);
-      for (int l = 0; l < a.length; l++) {
-        if (whole.saved[l] == whole.a[l]) {
-          saved[l] = a[l]; // the contract asks for the same matrix, not for an equal view
-        }
-      }
       d = top(whole.d, rows);
       w = whole.w;
       b = whole.b;

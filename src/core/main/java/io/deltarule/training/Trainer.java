@@ -24,6 +24,9 @@ public final class Trainer {
   /** Steps are queued for about this long before the host waits for them, to report and to stop. */
   private static final double REPORT_SECONDS = 0.1;
 
+  /** Without validation, so many training samples show whether an epoch has left usable numbers. */
+  private static final int CHECKED_ROWS = 256;
+
   private final Engine engine;
   private final TrainingOptions options;
   private final TrainingListener listener;
@@ -119,10 +122,16 @@ public final class Trainer {
               initial.network(),
               options.rule(),
               training.rows(),
-              validation.map(Samples::rows).orElse(0));
+              check(training, validation).rows());
       throw new EngineMemoryException(
           e.getMessage() + "; " + need.advice(engine, options.batchSize(), placement), e);
     }
+  }
+
+  /** What every epoch's parameters are tried on. */
+  private static Samples check(Samples training, Optional<Samples> validation) {
+    int rows = Math.min(CHECKED_ROWS, training.rows());
+    return validation.orElseGet(() -> training.select(IntStream.range(0, rows).toArray()));
   }
 
   private static void requireFit(Parameters parameters, Samples samples) {
@@ -138,7 +147,8 @@ public final class Trainer {
   /** The state of one training on the engine. */
   private final class Run implements AutoCloseable {
     private final Samples training;
-    private final Optional<Samples> validation;
+    private final boolean validates;
+    private final Samples check;
     private final DataPlacement placement; // DEVICE or HOST
     private final Optional<String> streamedBecause; // empty where nobody had to choose
     private final int batch; // B
@@ -151,10 +161,11 @@ public final class Trainer {
     private final Matrix losses; // [steps x 1]
     private final Cursor cursor; // the step within the epoch
     private final Stack.Pass pass;
-    private final Stack.Pass validationPass; // or null
-    private final Features validationFeatures; // or null
+    private final Stack.Pass checkPass;
+    private final Features checkFeatures;
     private final Batches batches;
     private final List<Epoch> epochs = new ArrayList<>();
+    private boolean finite; // the losses of the last epoch
     private double lowestLoss = Double.POSITIVE_INFINITY;
     private int bestEpoch;
     private double epochSeconds;
@@ -167,7 +178,8 @@ public final class Trainer {
         DataPlacement placement,
         Optional<String> streamedBecause) {
       this.training = training;
-      this.validation = validation;
+      validates = validation.isPresent();
+      check = check(training, validation);
       this.placement = placement;
       this.streamedBecause = streamedBecause;
       batch = options.batchSize();
@@ -181,21 +193,21 @@ public final class Trainer {
         losses = resources.own(engine.allocate("losses", steps, 1));
         cursor = resources.own(engine.allocateCursor("step"));
         pass = stack.pass(batch).forTraining();
-        validationPass = validation.map(v -> stack.pass(Inference.batch(v.rows()))).orElse(null);
-        validationFeatures = validation.map(this::features).orElse(null);
+        checkPass = stack.pass(Inference.batch(check.rows()));
+        checkFeatures = checkFeatures();
         batches = batches();
-      } catch (RuntimeException e) {
-        close();
+      } catch (RuntimeException | Error e) {
+        resources.closeAfter(e);
         throw e;
       }
     }
 
-    private Features features(Samples v) {
-      String name = "validation features";
+    private Features checkFeatures() {
+      String name = validates ? "validation features" : "checked features";
+      float[] features = check.features();
       return placement == DataPlacement.DEVICE
-          ? Features.resident(engine, resources, name, v.features(), v.inputs())
-          : Features.streamed(
-              engine, resources, name, v.features(), v.inputs(), validationPass.rows());
+          ? Features.resident(engine, resources, name, features, check.inputs())
+          : Features.streamed(engine, resources, name, features, check.inputs(), checkPass.rows());
     }
 
     private Batches batches() {
@@ -255,7 +267,10 @@ public final class Trainer {
       return true;
     }
 
-    /** Fetches the losses, validates, and keeps the parameters if they are the best so far. */
+    /**
+     * Fetches the losses, tries the parameters, and keeps the parameters if they are the best so
+     * far.
+     */
     Epoch closeEpoch(int epoch) {
       float[] stepLosses = new float[steps];
       engine.read(losses, stepLosses);
@@ -264,17 +279,12 @@ public final class Trainer {
         sum += (double) stepLosses[i] * Math.min(batch, training.rows() - i * batch);
       }
       double trainLoss = sum / training.rows();
-      double validationLoss = Double.NaN;
-      boolean improved = validation.isEmpty() && Double.isFinite(trainLoss);
-      if (validation.isPresent()) {
-        Samples v = validation.get();
-        float[] logits =
-            Inference.logits(engine, stack, validationPass, validationFeatures, v.rows());
-        validationLoss = Metrics.loss(stack.network().output(), logits, v);
-        improved = validationLoss < lowestLoss;
-      }
+      float[] logits = Inference.logits(engine, stack, checkPass, checkFeatures, check.rows());
+      double checkLoss = Metrics.loss(stack.network().output(), logits, check);
+      finite = Double.isFinite(trainLoss) && Double.isFinite(checkLoss);
+      boolean improved = validates ? checkLoss < lowestLoss : finite;
       if (improved) {
-        lowestLoss = validationLoss;
+        lowestLoss = checkLoss;
         bestEpoch = epoch;
         engine.copy(stack.theta(), best);
       }
@@ -282,8 +292,8 @@ public final class Trainer {
           new Epoch(
               epoch,
               trainLoss,
-              validationLoss,
-              improved && validation.isPresent(),
+              validates ? checkLoss : Double.NaN,
+              improved && validates,
               training.rows(),
               epochSeconds);
       epochs.add(numbers);
@@ -292,8 +302,7 @@ public final class Trainer {
 
     /** Whether to go on (COMPLETED so far) or why not. */
     Ending judge(Epoch epoch) {
-      if (!Double.isFinite(epoch.trainLoss())
-          || (validation.isPresent() && Double.isNaN(epoch.validationLoss()))) {
+      if (!finite) {
         if (bestEpoch > 0) {
           return Ending.DIVERGED;
         }
@@ -302,9 +311,7 @@ public final class Trainer {
                 .formatted(epoch.number(), options.learningRate()));
       }
       boolean impatient =
-          validation.isPresent()
-              && options.patience() > 0
-              && epoch.number() - bestEpoch >= options.patience();
+          validates && options.patience() > 0 && epoch.number() - bestEpoch >= options.patience();
       return impatient ? Ending.EARLY : Ending.COMPLETED;
     }
 

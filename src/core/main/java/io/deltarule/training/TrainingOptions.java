@@ -9,11 +9,11 @@ import io.deltarule.engine.UpdateRule;
  * @param batchSize the samples of a mini-batch, at least 1; the last batch of an epoch may be
  *     smaller
  * @param rule how parameters follow their gradient
- * @param learningRate positive
+ * @param learningRate positive, as a float too
  * @param schedule how the learning rate falls from there
  * @param weightDecay decoupled decay per unit of learning rate, at least 0
  * @param patience after how many epochs without a better validation loss training ends; 0 for never
- * @param seed of the initial weights and of the order of the samples
+ * @param seed of the order of the samples
  * @param placement where the samples lie meanwhile
  */
 public record TrainingOptions(
@@ -52,8 +52,8 @@ public record TrainingOptions(
     require(epochs >= 1, "epochs must be at least 1, not " + epochs);
     require(batchSize >= 1, "the batch size must be at least 1, not " + batchSize);
     require(
-        learningRate > 0 && learningRate < Float.MAX_VALUE,
-        "the learning rate must be positive and finite, not " + learningRate);
+        (float) learningRate > 0 && learningRate < Float.MAX_VALUE,
+        "the learning rate must be positive and finite as a float, not " + learningRate);
     require(
         weightDecay >= 0 && weightDecay * learningRate < 1,
         "the weight decay must be at least 0 and below 1 / learning rate, not " + weightDecay);

@@ -7,7 +7,7 @@ import java.util.List;
  * What training has given.
  *
  * @param parameters of the epoch with the lowest validation loss, or without validation of the last
- *     completed one; of the moment of stopping if none was
+ *     completed one after which the loss was finite; of the moment of stopping if none was
  * @param bestEpoch the epoch that they are from, 0 if none was completed
  * @param epochs the numbers of every completed epoch
  * @param ending why training ended

@@ -32,8 +32,11 @@ class DataPlacementTest {
 
   private final Samples training = TrainingContract.plane(500, 6, Output.SIGMOID, 1);
   private final Samples validation = TrainingContract.plane(300, 6, Output.SIGMOID, 2);
-  private final Network network = new Network(6, List.of(5, 3), Activation.GELU, 1, Output.SIGMOID);
-  private final Parameters initial = Parameters.initialise(network, 1);
+  private final Parameters initial = initial(Activation.GELU);
+
+  private static Parameters initial(Activation activation) {
+    return Parameters.initialise(new Network(6, List.of(5, 3), activation, 1, Output.SIGMOID), 1);
+  }
 
   private static TrainingOptions options(int batch, DataPlacement placement) {
     return new TrainingOptions(
@@ -81,14 +84,28 @@ class DataPlacementTest {
   }
 
   @ParameterizedTest
-  @EnumSource
-  void theAdvisedBatchTrains(DataPlacement placement) {
+  @CsvSource({
+    "DEVICE, GELU, true",
+    "DEVICE, RELU, true",
+    "DEVICE, RELU, false",
+    "HOST, GELU, true",
+    "HOST, RELU, true",
+    "HOST, GELU, false"
+  })
+  void theAdvisedBatchTrains(DataPlacement placement, Activation activation, boolean validates) {
+    Attempt attempt =
+        (engine, batch, where) ->
+            new Trainer(engine, options(batch, where))
+                .train(
+                    initial(activation),
+                    training,
+                    validates ? Optional.of(validation) : Optional.empty());
     Set<String> advice = new TreeSet<>();
-    for (long total = 1000; total < 100_000; total += total / 8) {
-      advice.add(adviceFollowed(total, PLENTY, placement));
+    for (long total = 1000; total < 100_000; total += total / 12) {
+      advice.add(adviceFollowed(total, PLENTY, placement, attempt));
     }
-    for (long largest = 200; largest < 30_000; largest += largest / 8) {
-      advice.add(adviceFollowed(PLENTY, largest, placement));
+    for (long largest = 200; largest < 30_000; largest += largest / 12) {
+      advice.add(adviceFollowed(PLENTY, largest, placement, attempt));
     }
     Set<String> all = new TreeSet<>(Set.of("none needed", "another batch", "a smaller network"));
     if (placement == DataPlacement.DEVICE) {
@@ -97,22 +114,39 @@ class DataPlacementTest {
     assertEquals(all, advice);
   }
 
+  private interface Attempt {
+    void train(Engine engine, int batch, DataPlacement placement);
+  }
+
   /** Trains, if need be as the message says, and tells what it said. */
-  private String adviceFollowed(long total, long largest, DataPlacement placement) {
+  private static String adviceFollowed(
+      long total, long largest, DataPlacement placement, Attempt attempt) {
     try (Engine engine = new LimitedEngine(total, largest);
         Matrix held = engine.allocate("of the caller", 1, 10)) {
       try {
-        train(engine, 100, placement);
+        attempt.train(engine, 100, placement);
         return "none needed";
       } catch (EngineMemoryException e) {
-        Matcher batch = BATCH.matcher(e.getMessage());
-        if (!batch.find()) {
+        Matcher advised = BATCH.matcher(e.getMessage());
+        if (!advised.find()) {
           assertTrue(e.getMessage().endsWith("take a smaller network"), e.getMessage());
-          assertThrows(EngineMemoryException.class, () -> train(engine, 1, DataPlacement.HOST));
+          for (int batch = 1; batch <= 100; batch++) {
+            int refused = batch;
+            assertThrows(
+                EngineMemoryException.class,
+                () -> attempt.train(engine, refused, DataPlacement.HOST));
+          }
           return "a smaller network";
         }
         boolean host = e.getMessage().contains("with the data on the host");
-        train(engine, Integer.parseInt(batch.group(1)), host ? DataPlacement.HOST : placement);
+        int batch = Integer.parseInt(advised.group(1));
+        DataPlacement advisedPlacement = host ? DataPlacement.HOST : placement;
+        attempt.train(engine, batch, advisedPlacement);
+        if (batch < 100) {
+          assertThrows(
+              EngineMemoryException.class,
+              () -> attempt.train(engine, batch + 1, advisedPlacement));
+        }
         return host ? "data on the host" : "another batch";
       } finally {
         assertEquals(4 * held.size(), engine.allocatedBytes());
