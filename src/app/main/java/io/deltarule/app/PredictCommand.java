@@ -141,7 +141,7 @@ final class PredictCommand implements Callable<Integer> {
   private static List<String> record(TargetEncoding targets, double[] p) {
     List<String> cells = new ArrayList<>();
     switch (targets.output()) {
-      case LINEAR -> cells.add(Float.toString(targets.decode((float) p[0])));
+      case LINEAR -> cells.add(Double.toString(targets.decode((float) p[0])));
       case SIGMOID -> {
         cells.add(Double.isNaN(p[0]) ? "" : targets.classes().get(p[0] > 0.5 ? 1 : 0));
         cells.add(Float.toString((float) p[0]));

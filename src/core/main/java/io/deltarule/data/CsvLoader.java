@@ -170,15 +170,29 @@ final class CsvLoader {
       }
       count++;
     }
+    LabelColumn column = labelled ? labels.build() : null;
+    if (layout.isEmpty() && options.header() == Header.AUTO && !header) {
+      requireNoName(column);
+    }
     return new Dataset(
         source,
         count,
         layout.map(Layout::features).orElseGet(() -> namesOf(columns)),
         used == features.length ? features : Arrays.copyOf(features, used),
-        labelled ? Optional.of(labels.build()) : Optional.empty(),
+        Optional.ofNullable(column),
         header,
         false,
         input.sha256());
+  }
+
+  // A line of names some of which are numbers is taken for data: as a class or a number too many.
+  private void requireNoName(LabelColumn labels) {
+    if (labels.firstStandsOut()) {
+      throw new InputException(
+          "%s: %s stands in no other row; pass --header yes if this line holds the columns' names,"
+                  .formatted(labels.describe(0), InputException.quote(labels.text(0)))
+              + " --header no if it does not");
+    }
   }
 
   private static CsvRow next(Iterator<CsvRow> rows) {
@@ -248,8 +262,7 @@ final class CsvLoader {
   private void select(Layout wanted) {
     Map<String, Integer> index =
         IntStream.range(0, names.size()).boxed().collect(Collectors.toMap(names::get, c -> c));
-    boolean byName =
-        header && (!wanted.generated() || index.keySet().containsAll(wanted.features()));
+    boolean byName = header && (wanted.header() || index.keySet().containsAll(wanted.features()));
     if (options.label().isPresent()) {
       label = find(options.label().get());
     } else if (byName) {
@@ -289,7 +302,7 @@ final class CsvLoader {
     if (header && index.containsKey(wanted.label())) {
       return index.get(wanted.label());
     }
-    int place = wanted.generated() ? generatedNames(names.size()).indexOf(wanted.label()) : NONE;
+    int place = wanted.header() ? NONE : generatedNames(names.size()).indexOf(wanted.label());
     if (place == NONE) {
       throw new InputException(
           ("%s:%d: %d columns for the model's %d features, and which of them is the label %s is not"

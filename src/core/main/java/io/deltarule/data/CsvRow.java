@@ -16,6 +16,7 @@ final class CsvRow extends AbstractBaseCsvCallbackHandler<CsvRow> {
   private int[] ends = new int[64];
   private int cells;
   private int used; // of text
+  private boolean quotes; // around the last cell
   private long line;
 
   CsvRow(String source) {
@@ -31,6 +32,7 @@ final class CsvRow extends AbstractBaseCsvCallbackHandler<CsvRow> {
 
   @Override
   protected void handleField(int index, char[] buffer, int offset, int length, boolean quoted) {
+    quotes = quoted;
     int start = offset;
     int end = offset + length;
     while (start < end && buffer[start] <= ' ') {
@@ -77,9 +79,9 @@ final class CsvRow extends AbstractBaseCsvCallbackHandler<CsvRow> {
     return cells;
   }
 
-  /** Whether the row is a line of blanks. */
+  /** Whether the row is a line of blanks, and not one cell that is empty in quotes. */
   boolean isBlank() {
-    return cells == 0 || (cells == 1 && used == 0);
+    return cells == 0 || (cells == 1 && used == 0 && !quotes);
   }
 
   String text(int cell) {

@@ -153,6 +153,6 @@ public final class Dataset {
     if (labels == null && labelled) {
       throw new IllegalStateException(source + " was read without labels");
     }
-    return new Layout(featureNames, labels == null ? "" : labels.name(), labelled);
+    return new Layout(featureNames, labels == null ? "" : labels.name(), header, labelled);
   }
 }

@@ -126,6 +126,12 @@ final class IdxLoader {
           "%s: %s has %d values an item, the model has %d features"
               .formatted(path, images.shape(), images.size, layout.get().features().size()));
     }
+    if (layout.isPresent() && !layout.get().pixels()) {
+      throw new InputException(
+          path
+              + ": images, but the model was trained on a table, whose numbers may be scaled"
+              + " otherwise; give a table");
+    }
     float[] features = images.features();
     Optional<LabelColumn> labels =
         layout.map(Layout::labelled).orElse(true)
@@ -134,7 +140,8 @@ final class IdxLoader {
     List<String> names =
         layout
             .map(Layout::features)
-            .orElseGet(() -> IntStream.range(0, images.size).mapToObj(i -> "p" + i).toList());
+            .orElseGet(
+                () -> IntStream.range(0, images.size).mapToObj(i -> Layout.PIXEL + i).toList());
     return new Dataset(
         path.toString(),
         images.items,

@@ -145,6 +145,29 @@ public final class LabelColumn {
     return where(row) + ": label column " + InputException.quote(name);
   }
 
+  /**
+   * Whether the first row has a text that is no number, and which no other has, as all others do.
+   */
+  boolean firstStandsOut() {
+    if (!Double.isNaN(Numbers.parseDouble(text(0)))) {
+      return false;
+    }
+    int[] rows = new int[distinct.size()];
+    int others = 0; // rows whose texts are not kept
+    for (int code : codes) {
+      if (code < 0) {
+        others++;
+      } else {
+        rows[code]++;
+      }
+    }
+    boolean numbers =
+        distinct.stream().skip(1).noneMatch(t -> Double.isNaN(Numbers.parseDouble(t)));
+    return rows[0] == 1
+        && codes.length > 1
+        && (numbers || (others == 0 && Arrays.stream(rows).skip(1).allMatch(count -> count > 1)));
+  }
+
   /** The first row of a code. */
   int firstRow(int code) {
     int row = 0;

@@ -1,6 +1,8 @@
 package io.deltarule.data;
 
 import io.deltarule.engine.Output;
+import java.math.BigDecimal;
+import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -23,7 +25,7 @@ import java.util.stream.IntStream;
  * @param mean subtracted from a label for {@link Output#LINEAR}, in its unit; otherwise 0
  * @param deviation by which it is then divided, in its unit, above 0; otherwise 1
  */
-public record TargetEncoding(Output output, List<String> classes, float mean, float deviation) {
+public record TargetEncoding(Output output, List<String> classes, double mean, double deviation) {
   /** More classes than this are taken for a mistake. */
   public static final int MAX_CLASSES = 10_000;
 
@@ -54,7 +56,7 @@ public record TargetEncoding(Output output, List<String> classes, float mean, fl
     if (new HashSet<>(classes).size() < classes.size()) {
       throw new IllegalArgumentException("a class is there twice: " + shorten(classes));
     }
-    if (!Float.isFinite(mean) || !Float.isFinite(deviation) || deviation <= 0) {
+    if (!Double.isFinite(mean) || !Double.isFinite(deviation) || deviation <= 0) {
       throw new IllegalArgumentException("mean %s, deviation %s".formatted(mean, deviation));
     }
     if (output != Output.LINEAR && (mean != 0 || deviation != 1)) {
@@ -82,7 +84,7 @@ public record TargetEncoding(Output output, List<String> classes, float mean, fl
 
   private static TargetEncoding learnTwo(LabelColumn labels) {
     Set<String> names = new TreeSet<>();
-    labels.distinct().forEach(text -> names.add(canonical(text)));
+    labels.distinct().forEach(text -> names.add(labels.numeric() ? canonical(text) : text));
     requireVariation(labels, names.size());
     Set<String> zeroOne = Set.of("0", "1");
     if (labels.numeric() && !names.equals(zeroOne)) {
@@ -106,7 +108,8 @@ public record TargetEncoding(Output output, List<String> classes, float mean, fl
   private static TargetEncoding learnClasses(LabelColumn labels) {
     Set<String> names = new HashSet<>();
     for (int code = 0; code < labels.distinct().size(); code++) {
-      String name = canonical(labels.distinct().get(code));
+      String text = labels.distinct().get(code);
+      String name = labels.numeric() ? canonical(text) : text;
       if (labels.numeric() && !isInteger(name)) {
         throw new InputException(
             "%s: %s is a number and no class; pass --output linear"
@@ -140,13 +143,13 @@ public record TargetEncoding(Output output, List<String> classes, float mean, fl
       residual += difference;
       square += difference * difference;
     }
-    float deviation = (float) Math.sqrt((square - residual * residual / rows.length) / rows.length);
+    double deviation = Math.sqrt((square - residual * residual / rows.length) / rows.length);
     if (!(deviation > 0)) {
       throw new InputException(
           "%s: all training rows have the label %s; there is nothing to learn"
               .formatted(labels.describe(rows[0]), InputException.quote(labels.text(rows[0]))));
     }
-    return new TargetEncoding(Output.LINEAR, List.of(), (float) center, deviation);
+    return new TargetEncoding(Output.LINEAR, List.of(), center, deviation);
   }
 
   private static void requireVariation(LabelColumn labels, int different) {
@@ -209,7 +212,7 @@ public record TargetEncoding(Output output, List<String> classes, float mean, fl
     classes.forEach(name -> index.put(name, index.size()));
     int[] byCode =
         labels.distinct().stream()
-            .mapToInt(text -> index.getOrDefault(canonical(text), -1))
+            .mapToInt(text -> index.getOrDefault(text, index.getOrDefault(canonical(text), -1)))
             .toArray();
     int[] indices = new int[labels.rows()];
     for (int row = 0; row < indices.length; row++) {
@@ -265,13 +268,20 @@ public record TargetEncoding(Output output, List<String> classes, float mean, fl
    * A prediction of a {@link Output#LINEAR} network in the label's unit.
    *
    * @param prediction as the network gives it
-   * @return {@code prediction * deviation + mean}
+   * @return {@code prediction * deviation + mean}, without the digits that a float of the size of 1
+   *     does not have
    */
-  public float decode(float prediction) {
-    return (float) ((double) prediction * deviation + mean);
+  public double decode(float prediction) {
+    double value = prediction * deviation + mean;
+    if (!Double.isFinite(value)) {
+      return value;
+    }
+    double resolution = Math.max(Double.MIN_NORMAL, deviation * Math.ulp(1f));
+    int places = (int) -Math.ceil(Math.log10(resolution));
+    return new BigDecimal(value).setScale(places, RoundingMode.HALF_EVEN).doubleValue();
   }
 
-  // 1, 1.0 and 01 are one class; text stays as it is.
+  // Among numbers 1, 1.0 and 01 are one class; where one class is text, all are.
   private static String canonical(String text) {
     double value = Numbers.parseDouble(text);
     return value == Math.rint(value) && Math.abs(value) <= MAX_EXACT

@@ -9,6 +9,7 @@ import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
+import java.nio.file.FileSystemLoopException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -18,6 +19,8 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.security.SecureRandom;
 import java.util.HexFormat;
 import java.util.Locale;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Files that are there whole or not at all: written to a temporary file beside the target, synced,
@@ -25,7 +28,18 @@ import java.util.Locale;
  */
 public final class AtomicFile {
   private static final int BLOCK = 1 << 16;
+  private static final int MOST_LINKS = 40; // as Linux follows
   private static final SecureRandom RANDOM = new SecureRandom(); // no name meets another process's
+
+  /** Temporary files that are there now. */
+  private static final Set<Path> UNFINISHED = ConcurrentHashMap.newKeySet();
+
+  static {
+    // For the interrupt key, where no finally block runs.
+    Thread deletion =
+        new Thread(() -> UNFINISHED.forEach(AtomicFile::delete), "deltarule-deletion");
+    Runtime.getRuntime().addShutdownHook(deletion);
+  }
 
   private AtomicFile() {}
 
@@ -43,7 +57,8 @@ public final class AtomicFile {
 
   /**
    * Writes a file, or replaces it; a failure leaves the target as it was and nothing beside it. A
-   * symbolic link stays one: the file it points to is replaced.
+   * symbolic link stays one: the file it points to is written. A file that is replaced keeps its
+   * permissions.
    *
    * @param target a regular file, or nothing yet
    * @param content to write
@@ -60,6 +75,7 @@ public final class AtomicFile {
         out.flush();
         channel.force(true);
       }
+      keepPermissions(real, temporary);
       Files.move(temporary, real, StandardCopyOption.ATOMIC_MOVE);
       syncDirectory(real.getParent());
     } catch (IOException e) {
@@ -105,7 +121,7 @@ public final class AtomicFile {
         // writers.
         throw new InputException(target + ": is not a regular file; name another");
       }
-      Path real = Files.exists(target) ? target.toRealPath() : target.toAbsolutePath();
+      Path real = Files.exists(target) ? target.toRealPath() : linked(target.toAbsolutePath());
       Path parent = real.getParent();
       if (Files.notExists(parent)) {
         throw new InputException(
@@ -135,12 +151,29 @@ public final class AtomicFile {
     }
   }
 
+  /** Where a link to nothing, or to another one, leads. */
+  private static Path linked(Path path) throws IOException {
+    Path end = path;
+    for (int i = 0; Files.isSymbolicLink(end); i++) {
+      if (i == MOST_LINKS) {
+        throw new FileSystemLoopException(path.toString());
+      }
+      end = end.resolveSibling(Files.readSymbolicLink(end)).normalize();
+    }
+    return end;
+  }
+
+  private static void keepPermissions(Path from, Path to) throws IOException {
+    if (Files.exists(from) && Files.getFileStore(from).supportsFileAttributeView("posix")) {
+      Files.setPosixFilePermissions(to, Files.getPosixFilePermissions(from));
+    }
+  }
+
   private static Path temporary(Path real) {
     byte[] random = new byte[8];
     RANDOM.nextBytes(random);
     Path path = real.resolveSibling(".deltarule-" + HexFormat.of().formatHex(random) + ".tmp");
-    // For the interrupt key, where no finally block runs.
-    path.toFile().deleteOnExit();
+    UNFINISHED.add(path);
     return path;
   }
 
@@ -162,6 +195,7 @@ public final class AtomicFile {
     } catch (IOException e) {
       // The failure that led here is the one to report.
     }
+    UNFINISHED.remove(temporary);
   }
 
   private static InputException unwritable(Path target, IOException e) {

@@ -33,7 +33,7 @@ import java.util.TreeMap;
  *
  * <p>Its file is safetensors. Tensors: {@code layers.N.weight} [units x inputs], {@code
  * layers.N.bias} [units] for each layer N from 0; {@code input.mean} and {@code input.deviation}
- * [inputs]; {@code target.mean} and {@code target.deviation} [1] for a linear output. Metadata:
+ * [inputs]. Metadata:
  *
  * <pre>{@code
  * format                deltarule
@@ -45,6 +45,8 @@ import java.util.TreeMap;
  * network.output        sigmoid
  * input.normalization   column
  * target.classes        ["B","M"]; [] for a linear output
+ * target.mean           152.1; for a linear output only
+ * target.deviation      77.0; the same
  * features              ["mean_radius",...]
  * label                 target
  * header                true if these names stand in the training file
@@ -71,6 +73,8 @@ public record Model(
     Map<String, String> provenance) {
 
   private static final String FORMAT = "deltarule";
+  private static final String TARGET_MEAN = "target.mean";
+  private static final String TARGET_DEVIATION = "target.deviation";
   private static final String VERSION = "1";
   private static final String PROVENANCE = "provenance.";
   private static final JsonFactory JSON = new JsonFactory();
@@ -127,7 +131,7 @@ public record Model(
    * @return for {@link io.deltarule.data.Datasets#read}
    */
   public Layout layout(boolean labelled) {
-    return new Layout(featureNames, labelName, labelled);
+    return new Layout(featureNames, labelName, header, labelled);
   }
 
   /**
@@ -161,6 +165,10 @@ public record Model(
     metadata.put("network.output", network.output().spelling());
     metadata.put("input.normalization", inputs.normalization().spelling());
     metadata.put("target.classes", toJson(targets.classes()));
+    if (network.output() == Output.LINEAR) {
+      metadata.put(TARGET_MEAN, String.valueOf(targets.mean()));
+      metadata.put(TARGET_DEVIATION, String.valueOf(targets.deviation()));
+    }
     metadata.put("features", toJson(featureNames));
     metadata.put("label", labelName);
     metadata.put("header", String.valueOf(header));
@@ -174,10 +182,6 @@ public record Model(
     }
     tensors.put("input.mean", Tensor.vector(inputs.mean()));
     tensors.put("input.deviation", Tensor.vector(inputs.deviation()));
-    if (network.output() == Output.LINEAR) {
-      tensors.put("target.mean", Tensor.vector(targets.mean()));
-      tensors.put("target.deviation", Tensor.vector(targets.deviation()));
-    }
     new Safetensors(metadata, tensors).write(target);
   }
 
@@ -264,8 +268,8 @@ public record Model(
           new TargetEncoding(
               network.output(),
               list("target.classes", JsonToken.VALUE_STRING),
-              linear ? take("target.mean", 1)[0] : 0,
-              linear ? take("target.deviation", 1)[0] : 1);
+              linear ? Double.parseDouble(text(TARGET_MEAN)) : 0,
+              linear ? Double.parseDouble(text(TARGET_DEVIATION)) : 1);
       if (!tensors.isEmpty()) {
         throw bad("it holds a tensor %s too many".formatted(quoteFirst(tensors)));
       }

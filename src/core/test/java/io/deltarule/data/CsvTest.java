@@ -369,7 +369,7 @@ class CsvTest {
 
   @Test
   void aLayoutSelectsByNameAndPassesOverTheRest() throws Exception {
-    Layout layout = new Layout(List.of("b", "a"), "y", false);
+    Layout layout = new Layout(List.of("b", "a"), "y", true, false);
     Path path = file("id,a,y,b\nx1,1,,2\nx2,3,?,4\n");
     Dataset data = Datasets.read(path, AUTO, layout);
     assertEquals(List.of("b", "a"), data.featureNames());
@@ -377,11 +377,12 @@ class CsvTest {
     assertTrue(data.labels().isEmpty());
 
     Path labelled = file("id,y,a,b\nx1,M,1,2\n");
-    Dataset both = Datasets.read(labelled, AUTO, new Layout(List.of("b", "a"), "y", true));
+    Dataset both = Datasets.read(labelled, AUTO, new Layout(List.of("b", "a"), "y", true, true));
     assertArrayEquals(new float[] {2, 1}, both.features());
     assertEquals(List.of("M"), labels(both));
     Dataset other =
-        Datasets.read(labelled, AUTO.withLabel("id"), new Layout(List.of("b", "a"), "y", true));
+        Datasets.read(
+            labelled, AUTO.withLabel("id"), new Layout(List.of("b", "a"), "y", true, true));
     assertEquals(List.of("x1"), labels(other));
   }
 
@@ -390,19 +391,19 @@ class CsvTest {
     Path path = file("a,y\n1,0\n");
     assertMessage(
         path + ":1: no column 'b', which the model was trained on; the columns are 'a', 'y'",
-        () -> Datasets.read(path, AUTO, new Layout(List.of("a", "b"), "y", false)));
+        () -> Datasets.read(path, AUTO, new Layout(List.of("a", "b"), "y", true, false)));
     assertMessage(
         path + ":1: no label column 'z'; the columns are 'a', 'y'",
-        () -> Datasets.read(path, AUTO, new Layout(List.of("a"), "z", true)));
+        () -> Datasets.read(path, AUTO, new Layout(List.of("a"), "z", true, true)));
     assertMessage(
         path + ":1: the label column 'a' is a feature of the model; pass another --label",
-        () -> Datasets.read(path, AUTO.withLabel("a"), new Layout(List.of("a"), "y", true)));
+        () -> Datasets.read(path, AUTO.withLabel("a"), new Layout(List.of("a"), "y", true, true)));
   }
 
   @Test
   void aLayoutSelectsByPlaceWithoutAHeader() throws Exception {
-    Layout last = new Layout(List.of("a", "b"), "y", true);
-    Layout first = new Layout(List.of("c2", "c3"), "c1", true);
+    Layout last = new Layout(List.of("a", "b"), "y", true, true);
+    Layout first = new Layout(List.of("c2", "c3"), "c1", false, true);
     Path path = file("1,2,3\n4,5,6\n");
     assertArrayEquals(
         new float[] {1, 2, 4, 5}, Datasets.read(path, AUTO.withLabel("-1"), last).features());
@@ -416,35 +417,81 @@ class CsvTest {
         new float[] {1, 3, 4, 6}, Datasets.read(path, AUTO.withLabel("2"), last).features());
     assertEquals(List.of("1", "4"), labels(Datasets.read(path, AUTO, first)));
 
-    Layout three = new Layout(List.of("a", "b", "c"), "y", true);
+    Layout three = new Layout(List.of("a", "b", "c"), "y", true, true);
     assertMessage(
         path + ":1: no label column; all columns are features of the model",
         () -> Datasets.read(path, AUTO, three));
-    Layout unlabelled = new Layout(List.of("a", "b", "c"), "y", false);
+    Layout unlabelled = new Layout(List.of("a", "b", "c"), "y", true, false);
     assertArrayEquals(
         new float[] {1, 2, 3, 4, 5, 6}, Datasets.read(path, AUTO, unlabelled).features());
-    Layout one = new Layout(List.of("a"), "y", false);
+    Layout one = new Layout(List.of("a"), "y", true, false);
     assertMessage(
         path + ":1: 3 columns; the model has 1 features (and the file may have a label column)",
         () -> Datasets.read(path, AUTO, one));
 
     Path named = file("p,q,r\n1,2,3\n"); // generated names: by place in spite of the header
     assertArrayEquals(new float[] {2, 3}, Datasets.read(named, AUTO, first).features());
-    Layout pixels = new Layout(List.of("p0", "p1"), "q", true);
+    Layout pixels = new Layout(List.of("p0", "p1"), "q", false, true);
     assertArrayEquals(new float[] {1, 3}, Datasets.read(named, AUTO, pixels).features());
   }
 
   @Test
   void aLayoutKnowsItsHeaderEvenIfNamesAreNumbers() throws Exception {
-    Layout layout = new Layout(List.of("1990", "2000"), "y", true);
+    Layout layout = new Layout(List.of("1990", "2000"), "y", true, true);
     Dataset data = Datasets.read(file("y,2000,1990\n1,2,3\n"), AUTO, layout);
     assertTrue(data.header());
     assertArrayEquals(new float[] {3, 2}, data.features());
   }
 
   @Test
+  void aHeaderWithNumbersIsNotTakenForData() throws Exception {
+    String why =
+        " stands in no other row; pass --header yes if this line holds the columns' names,";
+    for (String[] c :
+        new String[][] {
+          {"0,1,label\n1,2,cat\n3,4,dog\n5,6,cat\n7,8,dog\n", "label"},
+          {"2019,2020,y\n1,2,0\n3,4,1\n", "y"},
+          {"2019,2020,y\n1,2,0.5\n", "y"}
+        }) {
+      Path path = file(c[0]);
+      String column = path + ":1: label column 'c3': '" + c[1] + "'";
+      assertMessage(column + why + " --header no if it does not", () -> Datasets.read(path, AUTO));
+      Dataset named = Datasets.read(path, AUTO.withHeader(CsvOptions.Header.YES));
+      assertEquals(c[1], named.labels().orElseThrow().name());
+      int lines = (int) c[0].lines().count();
+      assertEquals(lines, Datasets.read(path, AUTO.withHeader(CsvOptions.Header.NO)).rows());
+    }
+    for (String data : List.of("1,2,a\n3,4,a\n5,6,b\n", "1,2,a\n3,4,b\n", "1,2,3\n", "1,2,a\n")) {
+      assertEquals(data.lines().count(), Datasets.read(file(data), AUTO).rows());
+    }
+  }
+
+  /** By place they would be shifted unnoticed. */
+  @Test
+  void namesLikePlacesAreNames() throws Exception {
+    Layout named = new Layout(List.of("c1", "c2"), "y", true, false);
+    Path path = file("foo,c1,y\n1,2,3\n");
+    assertMessage(
+        path
+            + ":1: no column 'c2', which the model was trained on; the columns are 'foo', 'c1', 'y'",
+        () -> Datasets.read(path, AUTO, named));
+    assertArrayEquals(
+        new float[] {3, 2}, Datasets.read(file("c2,c1,y\n2,3,1\n"), AUTO, named).features());
+  }
+
+  /** Dropped as a blank line, it would move the predictions of those after it. */
+  @Test
+  void anEmptyCellInQuotesIsNoBlankLine() throws Exception {
+    Path path = file("a\n1\n\"\"\n2\n\n3\n");
+    assertMessage(
+        path + ":3: column 'a': empty cell; fill it in or remove the row",
+        () -> Datasets.read(path, AUTO, new Layout(List.of("a"), "y", true, false)));
+  }
+
+  @Test
   void predictionNeedsOneColumnOnly() throws Exception {
-    Dataset data = Datasets.read(file("a\n1\n2\n"), AUTO, new Layout(List.of("a"), "y", false));
+    Dataset data =
+        Datasets.read(file("a\n1\n2\n"), AUTO, new Layout(List.of("a"), "y", true, false));
     assertArrayEquals(new float[] {1, 2}, data.features());
   }
 

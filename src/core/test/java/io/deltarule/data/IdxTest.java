@@ -126,10 +126,24 @@ class IdxTest {
     }
   }
 
+  /** Its numbers may go up to 255, or be called by other names. */
+  @Test
+  void aModelOfATableTakesNoImages() throws Exception {
+    Path path = images();
+    for (List<String> names : List.of(List.of("c1", "c2"), List.of("a", "p1"))) {
+      Layout layout = new Layout(names, "label", false, false);
+      assertEquals(
+          path
+              + ": images, but the model was trained on a table, whose numbers may be scaled"
+              + " otherwise; give a table",
+          assertThrows(InputException.class, () -> Datasets.read(path, AUTO, layout)).getMessage());
+    }
+  }
+
   @Test
   void labelsAreOptionalForPrediction() throws Exception {
     Path path = images();
-    Layout layout = new Layout(List.of("p0", "p1"), "label", false);
+    Layout layout = new Layout(List.of("p0", "p1"), "label", false, false);
     assertTrue(Datasets.read(path, AUTO, layout).labels().isEmpty());
     assertFails(
         path
@@ -154,7 +168,7 @@ class IdxTest {
         path + ": 2 x 1 x 2 has 2 values an item, the model has 1 features",
         assertThrows(
                 InputException.class,
-                () -> Datasets.read(path, AUTO, new Layout(List.of("a"), "y", false)))
+                () -> Datasets.read(path, AUTO, new Layout(List.of("a"), "y", true, false)))
             .getMessage());
   }
 

@@ -136,6 +136,34 @@ class TargetEncodingTest {
     assertThrows(IllegalStateException.class, () -> encoding.indices(labels));
   }
 
+  /** Postal codes, say: what is predicted must be found in the file again. */
+  @Test
+  void numbersAmongTextAreText() {
+    TargetEncoding encoding = learn(Output.SOFTMAX, "01234", "1e3", "1000", "K1A", "K1A");
+    assertEquals(List.of("01234", "1000", "1e3", "K1A"), encoding.classes());
+    assertArrayEquals(new int[] {0, 1, 2}, encoding.indices(labels("01234", "1000", "1e3")));
+    assertEquals(List.of("01", "x"), learn(Output.SIGMOID, "x", "01").classes());
+  }
+
+  /** Times in seconds, say: their mean is no float. */
+  @Test
+  void linearKeepsTheDigitsOfLargeLabels() {
+    LabelColumn labels = labels("1700000010", "1700000020", "1700000037");
+    TargetEncoding encoding = TargetEncoding.learn(Output.LINEAR, labels, new int[] {0, 1, 2});
+    float[] targets = encoding.encode(labels);
+    assertEquals(0, targets[0] + targets[1] + targets[2], 1e-6);
+    assertEquals(1700000010, encoding.decode(targets[0]), 1e-5);
+    assertEquals(1700000037, encoding.decode(targets[2]), 1e-5);
+    assertEquals("152.3", String.valueOf(linear(152.3, 77).decode(0)));
+    assertEquals(1e-45, linear(0, 1e-45).decode(1), 1e-51);
+    assertEquals(Double.NaN, linear(0, 1).decode(Float.NaN));
+    assertEquals(3e38, linear(1e38, 2e38).decode(1), 1e31);
+  }
+
+  private static TargetEncoding linear(double mean, double deviation) {
+    return new TargetEncoding(Output.LINEAR, List.of(), mean, deviation);
+  }
+
   @Test
   void linearKeepsASmallDeviationUnderALargeMean() {
     TargetEncoding encoding = learn(Output.LINEAR, "1000000.001", "1000000.003");

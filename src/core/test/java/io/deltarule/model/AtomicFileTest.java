@@ -144,6 +144,19 @@ class AtomicFileTest {
     AtomicFile.write(link, out -> out.write(NEW));
     assertTrue(Files.isSymbolicLink(link));
     assertArrayEquals(NEW, Files.readAllBytes(target));
+
+    Path absent = directory.resolve("absent");
+    Path second = Files.createSymbolicLink(directory.resolve("second"), Path.of("third"));
+    Files.createSymbolicLink(directory.resolve("third"), absent);
+    AtomicFile.write(second, out -> out.write(NEW));
+    assertTrue(Files.isSymbolicLink(second));
+    assertTrue(Files.isSymbolicLink(directory.resolve("third")));
+    assertArrayEquals(NEW, Files.readAllBytes(absent));
+
+    Path loop = Files.createSymbolicLink(directory.resolve("loop"), Path.of("loop"));
+    assertThrows(InputException.class, () -> AtomicFile.write(loop, out -> out.write(NEW)));
+    assertTrue(Files.isSymbolicLink(loop));
+    Files.delete(loop);
   }
 
   @Test
@@ -153,5 +166,13 @@ class AtomicFileTest {
     AtomicFile.write(target, out -> out.write(NEW));
     assertEquals(Files.getPosixFilePermissions(plain), Files.getPosixFilePermissions(target));
     assertFalse(Files.isExecutable(target));
+  }
+
+  @Test
+  void aFileThatIsReplacedKeepsItsPermissions() throws Exception {
+    Path target = Files.write(directory.resolve("f"), OLD);
+    Files.setPosixFilePermissions(target, PosixFilePermissions.fromString("rw-rw----"));
+    AtomicFile.write(target, out -> out.write(NEW));
+    assertEquals("rw-rw----", PosixFilePermissions.toString(Files.getPosixFilePermissions(target)));
   }
 }

@@ -81,7 +81,8 @@ class ModelTest {
     Path path = saved(output);
     Model loaded = Model.load(path);
     assertSame(model(output), loaded);
-    assertEquals(new Layout(loaded.featureNames(), "y", true), loaded.layout(true));
+    assertEquals(
+        new Layout(loaded.featureNames(), "y", loaded.header(), true), loaded.layout(true));
     byte[] first = Files.readAllBytes(path);
     loaded.save(path);
     assertArrayEquals(first, Files.readAllBytes(path));
@@ -94,8 +95,7 @@ class ModelTest {
     tensors.forEach((name, tensor) -> shapes.put(name, tensor.shape().toString()));
     assertEquals(
         "{layers.0.weight=[4, 2], layers.0.bias=[4], layers.1.weight=[3, 4], layers.1.bias=[3],"
-            + " layers.2.weight=[1, 3], layers.2.bias=[1], input.mean=[2], input.deviation=[2],"
-            + " target.mean=[1], target.deviation=[1]}",
+            + " layers.2.weight=[1, 3], layers.2.bias=[1], input.mean=[2], input.deviation=[2]}",
         shapes.toString());
   }
 
@@ -151,7 +151,7 @@ class ModelTest {
           network.hidden|[4,3,1]|not a usable model: it lacks the tensor 'layers.3.weight'
           network.hidden|[2147483647,2147483647]|not a usable model: a layer of 2 inputs and 2147483647 units has more than 2147482623 weights
           network.outputs|2|not a usable model: its tensor 'layers.2.weight' has the shape [1, 3], not [2, 3]
-          network.output|linear|not a usable model: it lacks the tensor 'target.mean'
+          network.output|linear|not a usable model: its metadata lack 'target.mean'
           network.output|softmax|not a usable model: softmax needs at least 2 outputs, not 1; use sigmoid for two classes
           target.classes|["a"]|not a usable model: 1 classes for output sigmoid
           target.classes|["a","a"]|not a usable model: a class is there twice: 'a', 'a'
