@@ -69,12 +69,12 @@ public final class HostEngineProvider implements EngineProvider {
   }
 
   static String device(int threads, Kernels kernels) {
-    return "%d thread%s, Java %s, %s"
-        .formatted(
-            threads,
-            threads == 1 ? "" : "s",
-            System.getProperty("java.version"),
-            kernels.vectors());
+    return threads
+        + (threads == 1 ? " thread" : " threads")
+        + ", Java "
+        + System.getProperty("java.version")
+        + ", "
+        + kernels.vectors();
   }
 
   private static int threads(EngineOptions options) {

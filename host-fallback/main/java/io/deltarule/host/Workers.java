@@ -1,5 +1,6 @@
 package io.deltarule.host;
 
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicLongArray;
@@ -31,6 +32,7 @@ final class Workers implements AutoCloseable {
   /** Between two counters: two cache lines. */
   private static final int SPACING = 16;
 
+  private final AtomicBoolean busy = new AtomicBoolean(); // a second caller would never be done
   private final AtomicLong tasks = new AtomicLong(); // how many there have been
   private final AtomicLongArray shares; // where each ends, and its next chunk, in one word
   private final AtomicInteger pending = new AtomicInteger(); // chunks not yet finished
@@ -72,6 +74,18 @@ final class Workers implements AutoCloseable {
       run(work, false, chunks);
       return;
     }
+    if (!busy.compareAndSet(false, true)) {
+      throw new IllegalStateException(
+          "two threads use one engine at the same time; give each its own, or let one wait");
+    }
+    try {
+      share(work, chunks);
+    } finally {
+      busy.set(false);
+    }
+  }
+
+  private void share(Task work, int chunks) {
     task = work;
     pending.set(chunks);
     int sharing = Math.min(threads(), chunks);

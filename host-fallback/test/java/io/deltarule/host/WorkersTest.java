@@ -124,4 +124,26 @@ class WorkersTest {
     workers.close();
     assertTrue(Thread.interrupted());
   }
+
+  @Test
+  void aSecondCallerIsRefused() {
+    try (Workers workers = new Workers(2)) {
+      Count inner = new Count();
+      IllegalStateException thrown =
+          assertThrows(
+              IllegalStateException.class,
+              () ->
+                  workers.run(
+                      new Workers.Task() {
+                        @Override
+                        void run(int chunk, int worker) {
+                          workers.run(inner, 2);
+                        }
+                      },
+                      2));
+      assertTrue(thrown.getMessage().startsWith("two threads use one engine"), thrown::toString);
+      workers.run(inner, 5);
+      assertEquals(1, inner.runs.get(4));
+    }
+  }
 }

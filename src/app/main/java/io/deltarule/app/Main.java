@@ -6,6 +6,7 @@ import io.deltarule.engine.EngineUnavailableException;
 import io.deltarule.training.TrainingException;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.Locale;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ParameterException;
@@ -59,6 +60,7 @@ public final class Main implements Runnable {
    * @param arguments see {@code --help}
    */
   public static void main(String[] arguments) {
+    Locale.setDefault(Locale.Category.FORMAT, Locale.ROOT); // digits that programs read, too
     PrintWriter out = new PrintWriter(System.out, false, StandardCharsets.UTF_8);
     PrintWriter err = new PrintWriter(System.err, true, StandardCharsets.UTF_8);
     System.exit(run(out, err, arguments));
@@ -87,6 +89,7 @@ public final class Main implements Runnable {
     line.setOut(out);
     line.setErr(err);
     line.setCaseInsensitiveEnumValuesAllowed(true);
+    line.setExpandAtFiles(false); // a column may be called @1
     line.setUsageHelpWidth(100);
     line.setParameterExceptionHandler(
         (e, args) -> {

@@ -23,7 +23,7 @@ import io.deltarule.training.TrainingOptions;
 import io.deltarule.training.TrainingResult;
 import io.deltarule.training.TrainingResult.Ending;
 import java.io.PrintWriter;
-import java.nio.file.InvalidPathException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -199,10 +199,13 @@ final class TrainCommand implements Callable<Integer> {
       new OutputFiles()
           .reads("DATA", data)
           .reads("--test", test)
-          .reads("--label", labelFile())
           .writes("--model", target)
           .writes("--report", report);
       Dataset dataset = Datasets.read(data, dataOptions.csv());
+      new OutputFiles()
+          .reads("the labels", Path.of(dataset.labels().orElseThrow().source()))
+          .writes("--model", target)
+          .writes("--report", report);
       Preparation prepared = prepare(dataset);
       Optional<Samples> tested =
           test == null ? prepared.heldOut() : Optional.of(readTest(dataset, prepared));
@@ -224,6 +227,10 @@ final class TrainCommand implements Callable<Integer> {
           tested.map(Samples::rows).orElse(0));
       out.flush();
       TrainingResult result = train(engine, network, options, prepared);
+      if (result.bestEpoch() == 0 && Files.exists(target)) {
+        err.printf("stopped by Ctrl-C; no epoch was done, and %s is left as it was%n", target);
+        return Main.DONE;
+      }
       model(
               dataset,
               prepared,
@@ -275,15 +282,6 @@ final class TrainCommand implements Callable<Integer> {
       options = new CsvOptions(options.header(), Optional.empty(), options.delimiter());
     }
     return prepared.prepare(Datasets.read(test, options, dataset.layout(true)));
-  }
-
-  /** For images --label is a file; for other data it is no path that matters here. */
-  private Path labelFile() {
-    try {
-      return dataOptions.label == null ? null : Path.of(dataOptions.label);
-    } catch (InvalidPathException e) {
-      return null;
-    }
   }
 
   private Network network(Dataset dataset, Preparation prepared) {

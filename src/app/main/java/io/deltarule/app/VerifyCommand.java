@@ -122,10 +122,10 @@ final class VerifyCommand implements Callable<Integer> {
         Engine second = Engines.choose(against, EngineOptions.DEFAULT).engine()) {
       engineOptions.tellChoice(spec.commandLine().getErr());
       out.printf(
-          "%s, batch %d, seed %d%nfirst: %s%nsecond: %s%n",
+          "%s, batch %d%s%nfirst: %s%nsecond: %s%n",
           subject.parameters.network(),
           subject.samples.rows(),
-          seed,
+          files.isEmpty() ? ", seed " + seed : "",
           first.description(),
           second.description());
       out.flush();
@@ -240,7 +240,9 @@ final class VerifyCommand implements Callable<Integer> {
     summary.put("stack", subject.parameters.network().stack());
     summary.put("batch", subject.samples.rows());
     summary.put("steps", steps);
-    summary.put("seed", seed);
+    if (files.isEmpty()) {
+      summary.put("seed", seed);
+    }
     summary.put("kinks", one.kinks() + two.kinks());
     summary.put("passed", passed);
     summary.put("quantities", quantities);

@@ -11,7 +11,7 @@ class OtherCommandsTest {
 
   @ParameterizedTest
   @ValueSource(
-      strings = {"train", "evaluate", "predict", "engines", "verify", "gradcheck", "bench"})
+      strings = {"train", "evaluate", "predict", "engines", "verify", "gradcheck", "bench", "tune"})
   void helpHasExamples(String command) {
     String help = Cli.run(command, "--help").done().out();
     assertTrue(help.contains("Examples:\n  deltarule " + command), help);

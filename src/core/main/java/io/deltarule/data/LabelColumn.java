@@ -52,6 +52,15 @@ public final class LabelColumn {
   }
 
   /**
+   * The file that it is from.
+   *
+   * @return as it was named
+   */
+  public String source() {
+    return source;
+  }
+
+  /**
    * The column's name.
    *
    * @return from the header, or generated

@@ -4,6 +4,7 @@ import io.deltarule.engine.Activation;
 import io.deltarule.engine.Output;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -36,6 +37,8 @@ public record Network(
    */
   public Network {
     hidden = List.copyOf(hidden);
+    Objects.requireNonNull(activation, "activation");
+    Objects.requireNonNull(output, "output");
     requirePositive("inputs", inputs);
     hidden.forEach(units -> requirePositive("units of a hidden layer", units));
     requirePositive("outputs", outputs);

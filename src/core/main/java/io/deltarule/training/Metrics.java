@@ -30,10 +30,12 @@ public record Metrics(
    * @param logits [rows x outputs]
    * @param samples with the targets
    * @return the metrics; NaN where a logit is NaN
+   * @throws IllegalArgumentException unless there are as many logits as targets
    */
   public static Metrics of(Output output, float[] logits, Samples samples) {
     int n = samples.outputs();
     int rows = samples.rows();
+    double loss = loss(output, logits, samples); // checks the lengths
     double[] z = new double[n];
     double[] y = new double[n];
     double squares = 0;
@@ -49,7 +51,7 @@ public record Metrics(
     boolean classes = output != Output.LINEAR;
     return new Metrics(
         rows,
-        loss(output, logits, samples),
+        loss,
         classes ? OptionalDouble.of((double) correct / rows) : OptionalDouble.empty(),
         output == Output.SIGMOID && n == 1
             ? auc(logits, samples.targets())
@@ -65,8 +67,13 @@ public record Metrics(
    * @param logits [rows x outputs]
    * @param samples with the targets
    * @return the loss; NaN where a logit is NaN
+   * @throws IllegalArgumentException unless there are as many logits as targets
    */
   public static double loss(Output output, float[] logits, Samples samples) {
+    if (logits.length != samples.targets().length) {
+      throw new IllegalArgumentException(
+          "%d logits for %d targets".formatted(logits.length, samples.targets().length));
+    }
     int n = samples.outputs();
     double[] z = new double[n];
     double[] y = new double[n];

@@ -38,7 +38,8 @@ public record Preparation(
    * @param seed of the split
    * @return the samples
    * @throws io.deltarule.data.InputException if the labels do not fit the output
-   * @throws IllegalArgumentException if a share leaves no row in a part
+   * @throws IllegalArgumentException if the data has no labels, a share is not from 0 to below 1,
+   *     or leaves no row in a part
    */
   public static Preparation of(
       Dataset data,
@@ -47,7 +48,9 @@ public record Preparation(
       double heldOutShare,
       double validationShare,
       long seed) {
-    LabelColumn labels = data.labels().orElseThrow();
+    requireShare("held-out", heldOutShare);
+    requireShare("validation", validationShare);
+    LabelColumn labels = labels(data);
     int[] training = IntStream.range(0, data.rows()).toArray();
     boolean classes = output != Output.LINEAR;
     int[] codes = classes ? TargetEncoding.learn(output, labels, training).indices(labels) : null;
@@ -104,13 +107,31 @@ public record Preparation(
    * @param targets how labels are encoded
    * @return the samples
    * @throws io.deltarule.data.InputException if a label is unknown
+   * @throws IllegalArgumentException if the data has no labels or other features than the model
    */
   public static Samples prepare(Dataset data, Standardizer inputs, TargetEncoding targets) {
+    if (data.inputs() != inputs.mean().length) {
+      throw new IllegalArgumentException(
+          "%s: %d features, but the normalisation is of %d"
+              .formatted(data.source(), data.inputs(), inputs.mean().length));
+    }
     return new Samples(
         data.rows(),
         data.inputs(),
         inputs.apply(data.features()),
         targets.columns(),
-        targets.encode(data.labels().orElseThrow()));
+        targets.encode(labels(data)));
+  }
+
+  private static LabelColumn labels(Dataset data) {
+    return data.labels()
+        .orElseThrow(() -> new IllegalArgumentException(data.source() + ": read without labels"));
+  }
+
+  private static void requireShare(String name, double share) {
+    if (!(share >= 0 && share < 1)) {
+      throw new IllegalArgumentException(
+          "the %s share must be from 0 to below 1, not %s".formatted(name, share));
+    }
   }
 }

@@ -169,6 +169,7 @@ public final class Trainer {
     private double lowestLoss = Double.POSITIVE_INFINITY;
     private int bestEpoch;
     private double epochSeconds;
+    private int portion = 1; // steps after which the host waits
     private double seconds;
 
     Run(
@@ -245,7 +246,6 @@ public final class Trainer {
     /** Queues an epoch's steps, in portions after which the host waits; false when stopped. */
     boolean runSteps(int epoch) {
       long start = System.nanoTime();
-      int portion = 1;
       for (int i = 0; i < steps; ) {
         if (stop.getAsBoolean()) {
           return false;
@@ -259,7 +259,7 @@ public final class Trainer {
         double took = (System.nanoTime() - portionStart) * 1e-9;
         portion =
             took < REPORT_SECONDS / 2
-                ? 2 * portion
+                ? (int) Math.min(steps, 2L * portion)
                 : took > REPORT_SECONDS ? (portion + 1) / 2 : portion;
       }
       epochSeconds = (System.nanoTime() - start) * 1e-9;
@@ -306,9 +306,14 @@ public final class Trainer {
         if (bestEpoch > 0) {
           return Ending.DIVERGED;
         }
+        boolean unseen = validates && Double.isFinite(epoch.trainLoss());
         throw new TrainingException(
-            "the loss is no longer finite in epoch %d; try a smaller learning rate than %s"
-                .formatted(epoch.number(), options.learningRate()));
+            "the %sloss is no longer finite in epoch %d; try a smaller learning rate than %s%s"
+                .formatted(
+                    unseen ? "validation " : "",
+                    epoch.number(),
+                    options.learningRate(),
+                    unseen ? ", and look for outliers among the validation samples" : ""));
       }
       boolean impatient =
           validates && options.patience() > 0 && epoch.number() - bestEpoch >= options.patience();

@@ -1,6 +1,7 @@
 package io.deltarule.training;
 
 import io.deltarule.engine.UpdateRule;
+import java.util.Objects;
 
 /**
  * How to train.
@@ -49,6 +50,9 @@ public record TrainingOptions(
    * @throws IllegalArgumentException naming the first value that is out of range
    */
   public TrainingOptions {
+    Objects.requireNonNull(rule, "rule");
+    Objects.requireNonNull(schedule, "schedule");
+    Objects.requireNonNull(placement, "placement");
     require(epochs >= 1, "epochs must be at least 1, not " + epochs);
     require(batchSize >= 1, "the batch size must be at least 1, not " + batchSize);
     require(
