@@ -50,6 +50,19 @@ final class Converters {
     }
   }
 
+  static final class Delimiter implements ITypeConverter<Character> {
+    @Override
+    public Character convert(String text) {
+      if (text.equalsIgnoreCase("tab")) {
+        return '\t';
+      }
+      if (text.length() != 1) {
+        throw new TypeConversionException("'" + text + "' is not one character, and not tab");
+      }
+      return text.charAt(0);
+    }
+  }
+
   static final class Positive implements ITypeConverter<Integer> {
     @Override
     public Integer convert(String text) {

@@ -22,7 +22,16 @@ final class DataOptionsMixin {
               + "Default: auto")
   CsvOptions.Header header = CsvOptions.Header.AUTO;
 
+  @Option(
+      names = "--delimiter",
+      paramLabel = "CHARACTER",
+      converter = Converters.Delimiter.class,
+      description =
+          "What separates the cells, or the word tab. Default: comma, semicolon or tab, whichever the "
+              + "first line has most of")
+  private Character delimiter;
+
   CsvOptions csv() {
-    return new CsvOptions(header, Optional.ofNullable(label), Optional.empty());
+    return new CsvOptions(header, Optional.ofNullable(label), Optional.ofNullable(delimiter));
   }
 }

@@ -191,8 +191,8 @@ final class TrainCommand implements Callable<Integer> {
     if (test != null && testShare != null) {
       throw unusable("--test and --test-split exclude each other");
     }
-    if (learningRate != null && learningRate == 0) {
-      throw unusable("--lr must be positive");
+    if (learningRate != null && learningRate.floatValue() == 0) {
+      throw unusable("--lr must be positive, as a float too");
     }
     try (Engine engine = engineOptions.open()) {
       Path target = model != null ? model : defaultModel(data);

@@ -115,7 +115,7 @@ final class VerifyCommand implements Callable<Integer> {
         spec.commandLine(),
         files.isEmpty() ? "without MODEL and DATA" : "with MODEL and DATA",
         files.isEmpty()
-            ? List.of("--label", "--header")
+            ? List.of("--label", "--header", "--delimiter")
             : List.of("--stack", "--hidden", "--activation", "--output", "--seed"));
     Subject subject = files.isEmpty() ? random() : saved();
     try (Engine first = engineOptions.open();

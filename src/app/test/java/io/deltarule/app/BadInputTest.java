@@ -1,5 +1,6 @@
 package io.deltarule.app;
 
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
@@ -10,6 +11,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -121,6 +123,8 @@ class BadInputTest {
     "--patience, -1",
     "--normalize, all",
     "--header, maybe",
+    "--delimiter, semicolon",
+    "--lr, 1e-60",
     "--engine, abacus",
     "--nonsense, 1"
   })
@@ -241,6 +245,20 @@ class BadInputTest {
     assertNames(Cli.run("predict", model, data, "--out", model).unusable(), "overwrite MODEL");
     assertEquals(before, Files.readString(data));
     assertTrue(java.util.Arrays.equals(whole, Files.readAllBytes(model)));
+  }
+
+  @Test
+  void the_labels_beside_images_are_not_overwritten() throws IOException {
+    Path images = folder.resolve("t-images-idx2-ubyte");
+    Path labels = folder.resolve("t-labels-idx1-ubyte");
+    byte[] start = {0, 0, 8, 2, 0, 0, 0, 10, 0, 0, 0, 2};
+    Files.write(images, Arrays.copyOf(start, start.length + 20));
+    byte[] zeroAndOne = {0, 0, 8, 1, 0, 0, 0, 10, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1};
+    Files.write(labels, zeroAndOne);
+    Object[] train = {"train", images, "--engine", "host", "--epochs", 1};
+    assertNames(run(train, "--model", labels).unusable(), "--model", "overwrite the labels");
+    assertArrayEquals(zeroAndOne, Files.readAllBytes(labels));
+    run(train, "--model", folder.resolve("m.st")).done();
   }
 
   private static Cli run(Object[] arguments, Object... more) {

@@ -11,6 +11,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -68,6 +69,24 @@ class TrainCommandTest {
     train("--seed", 4, "--epochs", 5).done();
     assertNotEquals(one.length, 0);
     assertTrue(!java.util.Arrays.equals(one, Files.readAllBytes(model())));
+  }
+
+  /** A comma within names and as the decimal point leaves the delimiter to the user. */
+  @Test
+  void theDelimiterIsChosenWhereItCannotBeGuessed() throws IOException {
+    StringBuilder csv = new StringBuilder("income, EUR;age, years;@y\n");
+    for (int i = 0; i < 40; i++) {
+      csv.append(i).append(';').append(i % 7).append(';').append(i % 2).append('\n');
+    }
+    Path data = Cli.write(folder.resolve("eu.csv"), csv.toString());
+    Object[] plain = {"train", data, "--engine", "host", "--epochs", 1, "--model", model()};
+    Cli.run(plain).unusable();
+    List<Object> chosen = new ArrayList<>(List.of(plain));
+    chosen.addAll(List.of("--delimiter", ";", "--label", "@y"));
+    Cli.run(chosen.toArray()).done();
+    Cli.run("evaluate", model(), data, "--delimiter", ";").done();
+    Path tabs = Cli.write(folder.resolve("tabs.csv"), csv.toString().replace(';', '\t'));
+    Cli.run("predict", model(), tabs, "--delimiter", "tab").done();
   }
 
   @Test
