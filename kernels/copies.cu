@@ -66,13 +66,13 @@ KERNEL(TX, WG / TX) void turn(int m, int n, const float *RESTRICT x, INDEX atX,
   LOCAL float tile[TX * (TX + 1)];
   UNROLL for (int line = 0; line < TX; line += WG / TX) {
     const INDEX row = (INDEX)GROUP(0) * TX + line + ITEM(1);
-    const int column = GROUP(1) * TX + ITEM(0);
+    const int column = GROUP_LINE * TX + ITEM(0);
     tile[(line + ITEM(1)) * (TX + 1) + ITEM(0)] =
         row < m && column < n ? x[atX + row * n + column] : 0.0f;
   }
   BARRIER();
   UNROLL for (int line = 0; line < TX; line += WG / TX) {
-    const INDEX row = (INDEX)GROUP(1) * TX + line + ITEM(1);
+    const INDEX row = (INDEX)GROUP_LINE * TX + line + ITEM(1);
     const INDEX column = (INDEX)GROUP(0) * TX + ITEM(0);
     if (row < n && column < m) {
       t[row * m + column] = tile[ITEM(0) * (TX + 1) + line + ITEM(1)];

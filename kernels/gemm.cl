@@ -28,7 +28,7 @@ KERNEL(GX, GY) void gemm_forward(int m, int n, int k, int f, int keep,
     GLOBAL float *a, INDEX atA) {
   TILE_LEFT(tileLeft);
   TILE_RIGHT(tileRight);
-  forward_tile(GROUP(0), GROUP(1), m, n, k, f, keep, x + atX, w + atW, b + atB, z + atZ, a + atA,
+  forward_tile(GROUP(0), GROUP_LINE, m, n, k, f, keep, x + atX, w + atW, b + atB, z + atZ, a + atA,
                tileLeft, tileRight);
 }
 
@@ -37,7 +37,7 @@ KERNEL(GX, GY) void gemm_propagate(int m, int n, int k, int f,
     GLOBAL const float *RESTRICT saved, INDEX atSaved, GLOBAL float *RESTRICT e, INDEX atE) {
   TILE_LEFT(tileLeft);
   TILE_RIGHT(tileRight);
-  propagate_tile(GROUP(0), GROUP(1), m, n, k, f, d + atD, w + atW, saved + atSaved, e + atE,
+  propagate_tile(GROUP(0), GROUP_LINE, m, n, k, f, d + atD, w + atW, saved + atSaved, e + atE,
                  tileLeft, tileRight);
 }
 
@@ -46,5 +46,5 @@ KERNEL(GX, GY) void gemm_gradient(int m, int n, int k,
     GLOBAL float *RESTRICT dw, INDEX atDw) {
   TILE_LEFT(tileLeft);
   TILE_RIGHT(tileRight);
-  gradient_tile(GROUP(0), GROUP(1), m, n, k, d + atD, a + atA, dw + atDw, tileLeft, tileRight);
+  gradient_tile(GROUP(0), GROUP_LINE, m, n, k, d + atD, a + atA, dw + atDw, tileLeft, tileRight);
 }

@@ -6,6 +6,9 @@
  *                                 grep -o 'KERNEL(.*) void [a-z0-9_]*' lists them all.
  *   GROUP(d), ITEM(d)             the place of the group in the launch, of the item in its group
  *   GROUPS(d), ITEMS(d)           how many there are
+ *   GROUP_LINE                    GROUP(1) of a launch that may have more lines of groups than CUDA
+ *                                 has room for along y: the others lie along z, and after the last
+ *                                 may come some without work
  *   LOCAL                         declares memory of the group, at the top of a kernel only
  *   LOCAL_PTR                     a parameter that points to it
  *   INDEX                         64 bits everywhere: matrices are offsets into large buffers
@@ -53,6 +56,7 @@
 #define GROUP(d) ((int)get_group_id(d))
 #define GROUPS(d) ((int)get_num_groups(d))
 #define ITEMS(d) ((int)get_local_size(d))
+#define GROUP_LINE GROUP(1)
 #define UNROLL _Pragma("unroll")
 #define ROLLED _Pragma("unroll 1")
 #define PARTLY_UNROLLED
@@ -109,6 +113,7 @@ typedef PASTE(float, VW) VEC;
 #define GROUP(d) COMPONENT(blockIdx, d)
 #define GROUPS(d) COMPONENT(gridDim, d)
 #define ITEMS(d) COMPONENT(blockDim, d)
+#define GROUP_LINE ((int)(blockIdx.z * gridDim.y + blockIdx.y))
 #define UNROLL _Pragma("unroll")
 #define ROLLED _Pragma("unroll 1")
 #define PARTLY_UNROLLED _Pragma("unroll 16")

@@ -16,7 +16,14 @@ import jcuda.driver.CUstream;
 final class Launcher {
   private static final int MOST_ARGUMENTS = 24;
   private static final int SLOT_BYTES = 8;
-  private static final int MOST_BLOCKS_DOWN = 65_535;
+  private static final int MOST_BLOCKS_DOWN = 65_535; // along y, and along z
+
+  /**
+   * So many lines of blocks lie along y where all of them do not fit, the others along z: see
+   * GROUP_LINE. A power of two, as the sides of tiles are: an int numbers the rows of all lines,
+   * even of those without work.
+   */
+  private static final int LINES = 2048;
 
   private final CUstream stream;
   private final Timeline timeline;
@@ -76,14 +83,16 @@ final class Launcher {
 
   /** Ends a launch: that many blocks of threads. */
   void blocks(long x, long y) {
+    boolean fits = y <= MOST_BLOCKS_DOWN;
+    long z = fits ? 1 : Kernels.ceil(y, LINES);
     int status =
-        x > Integer.MAX_VALUE || y > MOST_BLOCKS_DOWN
+        x > Integer.MAX_VALUE || z > MOST_BLOCKS_DOWN
             ? CUDA_ERROR_INVALID_VALUE
             : cuLaunchKernel(
                 kernel.function(),
                 (int) x,
-                (int) y,
-                1,
+                fits ? (int) y : LINES,
+                (int) z,
                 kernel.threadsX(),
                 kernel.threadsY(),
                 1,

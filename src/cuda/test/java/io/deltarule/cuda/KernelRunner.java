@@ -78,8 +78,14 @@ final class KernelRunner implements AutoCloseable {
    * Launches a kernel in groups of x by y, with int, long, long[], float, CUdeviceptr arguments.
    */
   void launch(CUfunction kernel, int groupsX, int groupsY, int x, int y, Object... arguments) {
+    launchLines(kernel, groupsX, groupsY, 1, x, y, arguments);
+  }
+
+  /** Likewise, with lines of groups along y and z. */
+  void launchLines(
+      CUfunction kernel, int groupsX, int groupsY, int groupsZ, int x, int y, Object... arguments) {
     JCudaDriver.cuLaunchKernel(
-        kernel, groupsX, groupsY, 1, x, y, 1, 0, null, parameters(arguments), null);
+        kernel, groupsX, groupsY, groupsZ, x, y, 1, 0, null, parameters(arguments), null);
   }
 
   /** Likewise, with all groups at the same time. */

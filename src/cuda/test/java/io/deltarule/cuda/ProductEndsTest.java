@@ -254,6 +254,7 @@ class ProductEndsTest {
     Places places = new Places();
     int x = places.next(m * n);
     int turned = places.next(m * n);
+    int turnedInLines = places.next(m * n);
     int half = places.next(Copies.pitch(m) * pitch / 2);
     int inPitch = places.next(m * pitch);
     int cropped = places.next(m * n);
@@ -285,6 +286,14 @@ class ProductEndsTest {
           32,
           8,
           arguments(m, n, new Matrix(runner, x), runner.from(turned)));
+      runner.launchLines(
+          runner.kernel("copies", "turn"),
+          ceil(m, 32),
+          2,
+          ceil(n, 64),
+          32,
+          8,
+          arguments(m, n, new Matrix(runner, x), runner.from(turnedInLines)));
       runner.launch(
           runner.kernel("copies", "crop"),
           ceil(m * n, 4 * 256),
@@ -296,6 +305,7 @@ class ProductEndsTest {
       assertEquals(
           Arrays.toString(expected),
           Arrays.toString(Arrays.copyOfRange(results, turned, turned + m * n)));
+      assertSame(results, turned, turnedInLines, m * n);
       assertSame(results, x, cropped, m * n);
       assertRounded(results, x, half, m, n);
       for (int i = m * pitch / 2; i < Copies.pitch(m) * pitch / 2; i++) {
