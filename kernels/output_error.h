@@ -19,7 +19,8 @@ DEVICE float sigmoid_loss(float logit, float target, int m) {
 }
 
 DEVICE float linear_error(float z, float target, int m) {
-  return (z - target) / m;
+  const float difference = z - target; /* beyond the range of a float, its m-th part may not be */
+  return FABS(difference) < INFINITY ? difference / m : z / m - target / m;
 }
 
 DEVICE float linear_loss(float z, float target, int m) {

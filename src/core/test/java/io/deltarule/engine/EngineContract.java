@@ -332,7 +332,7 @@ public abstract class EngineContract {
         new float[] {1, 0, 0},
         true);
     for (float z : new float[] {1e4f, -1e4f, 1e18f, -1e18f, 3e38f, -3e38f}) {
-      for (float y : new float[] {0, 1, -1e4f, z}) {
+      for (float y : new float[] {0, 1, -1e4f, z, -z}) {
         outputError(
             Placement.OWN,
             new Shape(1, 0, 1),
@@ -342,6 +342,14 @@ public abstract class EngineContract {
             true);
       }
     }
+    // The differences are beyond the range of a float, the errors are not.
+    outputError(
+        Placement.OWN,
+        new Shape(3, 0, 1),
+        Output.LINEAR,
+        new float[] {3e38f, -3e38f, 1},
+        new float[] {-3e38f, 1e38f, 2},
+        true);
   }
 
   @Test

@@ -243,6 +243,32 @@ class EngineContractTest {
   }
 
   @Test
+  void aDifferenceThatOverflowsBeforeItIsDivided() {
+    assertFinds(
+        () ->
+            new ReferenceEngine() {
+              @Override
+              protected void launchOutputError(
+                  Output output,
+                  Operand<Memory> z,
+                  Operand<Memory> y,
+                  Operand<Memory> d,
+                  Operand<Memory> losses,
+                  StepCursor<Memory> at) {
+                super.launchOutputError(output, z, y, d, losses, at);
+                double[][] errors = Reference.outputError(output, get(z), get(y));
+                for (double[] row : errors) {
+                  for (int j = 0; j < row.length; j++) {
+                    row[j] = (float) (row[j] * errors.length) / errors.length;
+                  }
+                }
+                put(errors, d);
+              }
+            },
+        EngineContract::hugeLogits);
+  }
+
+  @Test
   void aLossAlwaysAtTheFirstRow() {
     assertFinds(
         () ->
