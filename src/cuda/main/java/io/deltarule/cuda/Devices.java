@@ -20,10 +20,11 @@ import jcuda.driver.JCudaDriver;
  * The usable cards, the newest and then the largest first.
  *
  * @param all those cards; empty if there are none
- * @param reason why there are none, in a line
+ * @param reason why there are none, or why one is left out, in a line; otherwise empty
  * @param remedy what helps
  */
 record Devices(List<Device> all, String reason, String remedy) {
+  private static final String REMEDY = "look at nvidia-smi and at the log of the NVIDIA driver";
 
   /** Looks for cards; never throws. */
   static Devices find() {
@@ -34,7 +35,7 @@ record Devices(List<Device> all, String reason, String remedy) {
     try {
       return search();
     } catch (EngineException e) {
-      return none(e.getMessage(), "look at nvidia-smi and at the log of the NVIDIA driver");
+      return none(e.getMessage(), REMEDY);
     }
   }
 
@@ -62,8 +63,13 @@ record Devices(List<Device> all, String reason, String remedy) {
     int[] version = new int[1];
     Cuda.check(cuDriverGetVersion(version), "cuDriverGetVersion");
     List<Device> found = new ArrayList<>();
+    String failure = "";
     for (int i = 0; i < count[0]; i++) {
-      found.add(Device.of(i, version[0]));
+      try {
+        found.add(Device.of(i, version[0]));
+      } catch (EngineException e) { // the others may be sound
+        failure = "card " + i + ": " + e.getMessage();
+      }
     }
     List<Device> usable =
         found.stream()
@@ -73,7 +79,10 @@ record Devices(List<Device> all, String reason, String remedy) {
                     .thenComparingLong(Device::bytes)
                     .reversed())
             .toList();
-    return usable.isEmpty() ? tooOld(found.get(0)) : new Devices(usable, "", "");
+    if (!usable.isEmpty()) {
+      return new Devices(usable, failure, "");
+    }
+    return failure.isEmpty() ? tooOld(found.get(0)) : none(failure, REMEDY);
   }
 
   private static Devices tooOld(Device device) {
@@ -102,6 +111,6 @@ record Devices(List<Device> all, String reason, String remedy) {
 
   @Override
   public String toString() {
-    return DeviceChoice.list(all);
+    return DeviceChoice.list(all) + (reason.isEmpty() ? "" : "; one is left out: " + reason);
   }
 }

@@ -56,6 +56,24 @@ class CudaEngineProviderTest {
   }
 
   @Test
+  void aCardThatDoesNotAnswerIsLeftOut() {
+    FakeDriver.configure(2, 90, 12060, MEMORY, 4);
+    FakeDriver.failNext("cuDeviceGetAttribute", 1, 999);
+    Availability availability = provider.probe();
+    assertTrue(availability.usable(), availability.detail());
+    String reason = "card 0: cuda: cuDeviceGetAttribute";
+    assertTrue(availability.detail().contains(reason), availability.detail());
+    FakeDriver.failNext("cuDeviceTotalMem", 1, 999);
+    provider.open(EngineOptions.DEFAULT).close();
+
+    FakeDriver.configure(1, 90, 12060, MEMORY, 4);
+    FakeDriver.failNext("cuDeviceGetAttribute", 1, 999);
+    availability = provider.probe();
+    assertFalse(availability.usable());
+    assertTrue(availability.detail().contains(reason), availability.detail());
+  }
+
+  @Test
   void tooOldACard() {
     FakeDriver.configure(1, 70, 12060, MEMORY, 4);
     String message = refusal(EngineOptions.DEFAULT);

@@ -13,6 +13,7 @@ import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.function.Supplier;
 import org.jocl.cl_device_id;
 import org.jocl.cl_platform_id;
 
@@ -20,7 +21,7 @@ import org.jocl.cl_platform_id;
  * The usable devices of all platforms, GPUs first.
  *
  * @param all those devices; empty if there are none
- * @param reason why there are none, in a line
+ * @param reason why there are none, or why one is left out, in a line; otherwise empty
  * @param remedy what helps
  */
 record Devices(List<Device> all, String reason, String remedy) {
@@ -53,7 +54,7 @@ record Devices(List<Device> all, String reason, String remedy) {
     }
     cl_platform_id[] platforms = new cl_platform_id[count[0]];
     Cl.check(clGetPlatformIDs(platforms.length, platforms, null), "clGetPlatformIDs");
-    List<Device> found = new ArrayList<>();
+    List<Supplier<Device>> queries = new ArrayList<>();
     for (cl_platform_id platform : platforms) {
       // The status first: without a device the count is garbage.
       if (clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, 0, null, count) == CL_SUCCESS) {
@@ -61,8 +62,22 @@ record Devices(List<Device> all, String reason, String remedy) {
         Cl.check(
             clGetDeviceIDs(platform, CL_DEVICE_TYPE_ALL, ids.length, ids, null), "clGetDeviceIDs");
         for (cl_device_id id : ids) {
-          found.add(Device.of(platform, id));
+          queries.add(() -> Device.of(platform, id));
         }
+      }
+    }
+    return of(queries);
+  }
+
+  /** Asks for each device; one whose driver fails to answer is left out. */
+  static Devices of(List<Supplier<Device>> queries) {
+    List<Device> found = new ArrayList<>();
+    String failure = "";
+    for (Supplier<Device> query : queries) {
+      try {
+        found.add(query.get());
+      } catch (EngineException e) {
+        failure = e.getMessage();
       }
     }
     List<Device> usable =
@@ -71,8 +86,8 @@ record Devices(List<Device> all, String reason, String remedy) {
             .sorted(Comparator.comparingInt(device -> device.gpu() ? 0 : device.cpu() ? 2 : 1))
             .toList();
     return usable.isEmpty()
-        ? none("the OpenCL drivers here find no device")
-        : new Devices(usable, "", "");
+        ? none(failure.isEmpty() ? "the OpenCL drivers here find no device" : failure)
+        : new Devices(usable, failure, "");
   }
 
   /**
@@ -90,6 +105,6 @@ record Devices(List<Device> all, String reason, String remedy) {
 
   @Override
   public String toString() {
-    return DeviceChoice.list(all);
+    return DeviceChoice.list(all) + (reason.isEmpty() ? "" : "; one is left out: " + reason);
   }
 }

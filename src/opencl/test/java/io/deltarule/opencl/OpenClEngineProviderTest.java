@@ -1,5 +1,6 @@
 package io.deltarule.opencl;
 
+import static org.jocl.CL.CL_DEVICE_NOT_AVAILABLE;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
@@ -14,6 +15,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Supplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -47,6 +49,21 @@ class OpenClEngineProviderTest {
     }
     assertTrue(provider.probe().usable());
     assertTrue(provider.probe().detail().contains(device.name()));
+  }
+
+  @Test
+  void aDeviceThatDoesNotAnswerIsLeftOut() {
+    Device device = TestDevice.require();
+    Supplier<Device> silent =
+        () -> {
+          throw Cl.failure(CL_DEVICE_NOT_AVAILABLE, "clGetDeviceInfo");
+        };
+    Devices devices = Devices.of(List.of(silent, () -> device));
+    assertEquals(List.of(device), devices.all());
+    assertTrue(devices.toString().contains("CL_DEVICE_NOT_AVAILABLE"), devices.toString());
+    devices = Devices.of(List.of(silent));
+    assertTrue(devices.all().isEmpty());
+    assertTrue(devices.reason().contains("CL_DEVICE_NOT_AVAILABLE"), devices.reason());
   }
 
   @Test
