@@ -52,6 +52,8 @@ final class Cl {
   /** For tests: how many more objects are created before one fails; negative for none. */
   private static final AtomicInteger UNTIL_FAILURE = new AtomicInteger(-1);
 
+  private static volatile Error planted; // what that failure throws; null for an exception
+
   private Cl() {}
 
   static int live() {
@@ -64,6 +66,12 @@ final class Cl {
    * @param creations that succeed before; negative to fail none
    */
   static void failAfter(int creations) {
+    failAfter(creations, null);
+  }
+
+  /** Likewise, with an error of the JVM. */
+  static void failAfter(int creations, Error error) {
+    planted = error;
     UNTIL_FAILURE.set(creations);
   }
 
@@ -108,6 +116,9 @@ final class Cl {
 
   private static void mayFail(String call, Object... sizes) {
     if (UNTIL_FAILURE.get() >= 0 && UNTIL_FAILURE.getAndDecrement() == 0) {
+      if (planted != null) {
+        throw planted;
+      }
       throw failure(CL_MEM_OBJECT_ALLOCATION_FAILURE, call, sizes);
     }
   }

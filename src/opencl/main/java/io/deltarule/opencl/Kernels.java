@@ -44,7 +44,7 @@ final class Kernels {
     try {
       buildRest();
       use(tuning);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       release();
       throw e;
     }
@@ -104,7 +104,7 @@ final class Kernels {
       releaseProducts();
       large = newLarge;
       small = newSmall;
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       newLarge.release();
       throw e;
     }

@@ -139,7 +139,7 @@ final class Launcher {
     tape = recorded;
     try {
       launches.forEach(Runnable::run);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       recorded.close();
       throw e;
     } finally {

@@ -72,7 +72,7 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
       releases.add(staging::release);
       partial = memory.zeros(MOST_PARTIALS);
       releases.add(partial::release);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       releaseAll();
       throw e;
     }

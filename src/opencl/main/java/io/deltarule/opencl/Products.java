@@ -22,7 +22,7 @@ final class Products {
       forward = kernel(device, "gemm_forward");
       propagate = kernel(device, "gemm_propagate");
       gradient = kernel(device, "gemm_gradient");
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       release();
       throw e;
     }

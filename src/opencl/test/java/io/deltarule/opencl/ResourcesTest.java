@@ -2,6 +2,7 @@ package io.deltarule.opencl;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -110,6 +111,23 @@ class ResourcesTest {
         assertTrue(e.getMessage().contains("clCreate"), e.getMessage());
       }
       assertEquals(0, Cl.live(), "after a failure of creation " + creations);
+      failed = Cl.failed();
+      assertTrue(creations < 1000);
+    }
+  }
+
+  @Test
+  void anErrorWhileOpeningLeaksNothing() {
+    boolean failed = true;
+    for (int creations = 0; failed; creations++) {
+      Error error = new OutOfMemoryError("planted");
+      Cl.failAfter(creations, error);
+      try (OpenClEngine engine = TestDevice.open()) {
+        assertEquals("opencl", engine.description().engine());
+      } catch (OutOfMemoryError e) {
+        assertSame(error, e);
+      }
+      assertEquals(0, Cl.live(), "after an error in creation " + creations);
       failed = Cl.failed();
       assertTrue(creations < 1000);
     }
