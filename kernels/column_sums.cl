@@ -1,16 +1,13 @@
 /*
  * The bias gradient  db = D' 1:  db_j = sum_i d_ij      D [m x n], db [n]
  *
- * Launch: groups of CX by CY work-items, ceil(n / CX) by chunks groups. A group adds CX columns of
- * its chunk of the rows; its item (x, y) every CY-th row of column x from row y on, and the CY sums
- * are added as a tree. Several chunks give a matrix of sums [chunks x n], to be added by a second
- * launch with one chunk.
+ * Launch: groups of CX by CY work-items, ceil(n / CX) groups. A group adds CX columns; its item
+ * (x, y) every CY-th row of column x from row y on, and the CY sums are added as a tree.
  */
 #include "column_sums.h"
 
 KERNEL(CX, CY) void column_sums(int m, int n, GLOBAL const float *RESTRICT d, INDEX atD,
     GLOBAL float *RESTRICT db, INDEX atDb) {
   LOCAL float shared[WG];
-  column_sums_of(GROUP(0) * CX, GROUP(1), GROUPS(1), m, n, d + atD, shared,
-                 db + atDb + (INDEX)GROUP(1) * n);
+  column_sums_of(GROUP(0) * CX, 0, 1, m, n, d + atD, shared, db + atDb);
 }

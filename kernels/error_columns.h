@@ -5,7 +5,7 @@
  *
  * Launch: groups of CX by CY work-items, ceil(width / (PAIR CX)) by chunks groups, where width is n,
  * or pitch for a copy in bf16. A work-item takes PAIR neighbouring columns, and of its chunk of the
- * rows those that column_sums would give it. If there are several chunks, sums [chunks x n] gets
+ * rows every CY-th, as in column_sums. If there are several chunks, sums [chunks x n] gets
  * those of each, and the last group of the columns adds them: counters, one for each group along x,
  * are 0 before and after.
  *

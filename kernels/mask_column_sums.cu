@@ -8,7 +8,7 @@
  * null, gets E rounded to bf16, in rows of pitch; E itself is written only if keep is not 0. saved is
  * read as floats or, if savedHalf is not null, in bf16, in rows of pitch; then f is RELU, n a
  * multiple of PAIR, and P and E start at as many floats. The bits are those of gemm_propagate, or of
- * mask, and of column_sums, with as many chunks. error_columns.h has the launch.
+ * mask, and of sum_columns. error_columns.h has the launch.
  */
 #include "error_columns.h"
 

@@ -215,7 +215,7 @@ class ProductEndsTest {
     }
   }
 
-  /** In the order of column_sums: each chunk by 8 lanes, and the chunks likewise. */
+  /** In the order of sum_columns: each chunk by 8 lanes, and the chunks likewise. */
   private static float[] columnSums(float[] matrix, int m, int n, int chunks) {
     int rows = ceil(m, chunks);
     float[] sums = new float[n];
