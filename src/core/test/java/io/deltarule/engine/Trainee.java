@@ -152,8 +152,33 @@ final class Trainee implements AutoCloseable {
         .toList();
   }
 
-  /** One step on the first m rows of its list. */
+  /** One step on the first m rows of its list, in the order in which the trainer calls. */
   void step(int m) {
+    int top = task.network.layers() - 1;
+    forward(m);
+    for (int l = top; l > 0; l--) {
+      propagate(l, m);
+    }
+    for (int l = 0; l <= top; l++) {
+      gradients(l, m);
+    }
+    update();
+  }
+
+  /** Likewise, but the gradients of a layer before the error signal of the layer below. */
+  void interleavedStep(int m) {
+    int top = task.network.layers() - 1;
+    forward(m);
+    for (int l = top; l > 0; l--) {
+      gradients(l, m);
+      propagate(l, m);
+    }
+    gradients(0, m);
+    update();
+  }
+
+  /** Up to the error signal of the output layer. */
+  private void forward(int m) {
     Network network = task.network;
     int top = network.layers() - 1;
     engine.gather(data, lists, step, x.top(m));
@@ -166,15 +191,21 @@ final class Trainee implements AutoCloseable {
       below = a[l].top(m);
     }
     engine.outputError(network.output(), below, y.top(m), d[top].top(m), losses, step);
-    for (int l = top; l >= 0; l--) {
-      Matrix inputs = l == 0 ? x.top(m) : a[l - 1].top(m);
-      engine.gradients(d[l].top(m), inputs, weights(gradient, l), biases(gradient, l));
-      if (l > 0) {
-        Matrix error = d[l - 1].top(m);
-        Activation f = network.activation();
-        engine.propagate(d[l].top(m), weights(theta, l), f, saved[l - 1].top(m), error);
-      }
-    }
+  }
+
+  /** The error signal of the layer below. */
+  private void propagate(int l, int m) {
+    Matrix error = d[l - 1].top(m);
+    Activation f = task.network.activation();
+    engine.propagate(d[l].top(m), weights(theta, l), f, saved[l - 1].top(m), error);
+  }
+
+  private void gradients(int l, int m) {
+    Matrix inputs = l == 0 ? x.top(m) : a[l - 1].top(m);
+    engine.gradients(d[l].top(m), inputs, weights(gradient, l), biases(gradient, l));
+  }
+
+  private void update() {
     engine.update(task.rule, theta, gradient, state, schedule, step);
     engine.advance(step);
   }

@@ -20,6 +20,16 @@ final class FakeCard implements BeforeAllCallback, BeforeEachCallback, AfterEach
   /** All products are cuBLAS's. */
   static final Products.Rule NONE_SMALL = new Products.Rule(0, 0);
 
+  private final int multiprocessors;
+
+  FakeCard() {
+    this(2);
+  }
+
+  FakeCard(int multiprocessors) {
+    this.multiprocessors = multiprocessors;
+  }
+
   /** Makes the fake driver and its cuBLAS this JVM's. */
   static void insert() {
     FakeDriver.load();
@@ -34,7 +44,7 @@ final class FakeCard implements BeforeAllCallback, BeforeEachCallback, AfterEach
 
   @Override
   public void beforeEach(ExtensionContext context) {
-    reset();
+    reset(multiprocessors);
   }
 
   @Override
@@ -42,10 +52,14 @@ final class FakeCard implements BeforeAllCallback, BeforeEachCallback, AfterEach
     assertClean();
   }
 
-  /** An Ampere card: there the workspace of cuBLAS is small, which saves most of the time. */
   static void reset() {
+    reset(2);
+  }
+
+  /** An Ampere card: there the workspace of cuBLAS is small, which saves most of the time. */
+  private static void reset(int multiprocessors) {
     FakeDriver.reset();
-    FakeDriver.configure(1, 80, 12060, 1L << 32, 2);
+    FakeDriver.configure(1, 80, 12060, 1L << 32, multiprocessors);
   }
 
   static CudaEngine open() {
