@@ -20,7 +20,8 @@ public interface EngineProvider {
   int rank();
 
   /**
-   * Looks whether the engine can be used here. Never throws, and opens nothing that stays open.
+   * Looks whether the engine can be used here. Never throws, and opens nothing that stays open;
+   * native libraries that it finds stay loaded, as they do in a JVM.
    *
    * @return the answer, with device or reason and remedy
    */
