@@ -2,7 +2,8 @@ package io.deltarule.engine;
 
 /**
  * How far a result may lie from its double-precision reference: {@code |actual - expected| <=
- * absolute + relative |expected|}. Every tolerance of the project is made here.
+ * absolute + relative |expected|}. The tolerances of all contract suites are made here; {@link
+ * io.deltarule.verification.Verification} follows the errors of its own run from layer to layer.
  *
  * @param absolute in units of the result
  * @param relative a fraction of the reference
