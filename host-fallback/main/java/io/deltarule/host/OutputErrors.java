@@ -37,6 +37,11 @@ final class OutputErrors extends Workers.Task {
       Operand<HostBlock> logits,
       Operand<HostBlock> targets,
       Operand<HostBlock> error) {
+    m = logits.rows();
+    n = logits.columns();
+    if (m == 0) {
+      return 0;
+    }
     output = link;
     z = logits.block().floats();
     atZ = (int) logits.offset();
@@ -44,11 +49,6 @@ final class OutputErrors extends Workers.Task {
     atY = (int) targets.offset();
     d = error.block().floats();
     atD = (int) error.offset();
-    m = logits.rows();
-    n = logits.columns();
-    if (m == 0) {
-      return 0;
-    }
     if (losses.length < m) {
       losses = new double[m];
     }

@@ -155,7 +155,8 @@ public final class LabelColumn {
   }
 
   /**
-   * Whether the first row has a text that is no number, and which no other has, as all others do.
+   * Whether the first row has a text, in which it is alone, and the others have numbers, or texts
+   * that all come again.
    */
   boolean firstStandsOut() {
     if (!Double.isNaN(Numbers.parseDouble(text(0)))) {
