@@ -31,7 +31,7 @@ final class Branch implements AutoCloseable {
     forked = Timeline.event();
     try {
       joined = Timeline.event();
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       Timeline.release(forked);
       throw e;
     }

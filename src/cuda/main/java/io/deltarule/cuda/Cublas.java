@@ -61,7 +61,7 @@ final class Cublas implements AutoCloseable {
     try {
       checkDriver(
           cuMemAlloc(workspace, workspaceBytes), "cuMemAlloc(%d bytes for cuBLAS)", workspaceBytes);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       destroyHandle();
       throw e;
     }
@@ -72,7 +72,7 @@ final class Cublas implements AutoCloseable {
           cublasSetWorkspace(handle, workspace, workspaceBytes),
           "cublasSetWorkspace(%d bytes)",
           workspaceBytes);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       close();
       throw e;
     }

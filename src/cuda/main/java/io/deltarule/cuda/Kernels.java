@@ -132,7 +132,7 @@ final class Kernels implements AutoCloseable {
       turn = kernel(copies, "turn", COLUMNS, THREADS / COLUMNS);
       cursorAdvance = kernel(load("cursor"), "cursor_advance", 1, 1);
       stackStep = kernel(load("stack_step"), "stack_step", 32, 4);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       close();
       throw e;
     }

@@ -1,25 +1,23 @@
 package io.deltarule.cuda;
 
 import io.deltarule.engine.Availability;
+import io.deltarule.engine.spi.PrivateFolder;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import jcuda.JCudaVersion;
 import jcuda.LibUtils;
 import jcuda.driver.JCudaDriver;
 import jcuda.jcublas.JCublas2;
 
 /**
- * Loads JCuda's native libraries. JCuda extracts them to fixed names in the temporary folder and
- * takes whatever lies there already, which anybody may have put there: it gets a private folder.
- * What is loaded stays so until the process ends.
+ * Loads JCuda's native libraries, from a {@link PrivateFolder}. What is loaded stays so until the
+ * process ends.
  */
 final class Natives {
-  private static final String TEMPORARY = "java.io.tmpdir";
+  private static final String FOLDER = "deltarule-jcuda";
   private static final String DRIVER = "JCudaDriver";
   private static final String CUBLAS = "JCublas2";
 
@@ -50,7 +48,7 @@ final class Natives {
           "it has them for Linux and Windows on x86-64; take the engine host or opencl");
     }
     try {
-      inPrivateFolder(folder -> JCudaDriver.setExceptionsEnabled(false));
+      PrivateFolder.run(FOLDER, folder -> JCudaDriver.setExceptionsEnabled(false));
       return Availability.usable("NVIDIA's driver");
     } catch (LinkageError e) {
       String reason = reason(e);
@@ -76,7 +74,8 @@ final class Natives {
    * @throws LinkageError if there is no cuBLAS that it fits
    */
   static synchronized void cublas(byte[] library) {
-    inPrivateFolder(
+    PrivateFolder.run(
+        FOLDER,
         folder -> {
           if (library != null) {
             Files.write(folder.resolve(fileName(CUBLAS)), library);
@@ -114,40 +113,5 @@ final class Natives {
 
   private static String fileName(String library) {
     return LibUtils.createLibraryFileName(platformName(library));
-  }
-
-  private interface Loading {
-    void load(Path folder) throws IOException;
-  }
-
-  private static void inPrivateFolder(Loading loading) {
-    String temporary = System.getProperty(TEMPORARY);
-    try {
-      Path folder = Files.createTempDirectory("deltarule-jcuda");
-      System.setProperty(TEMPORARY, folder.toString());
-      try {
-        loading.load(folder);
-      } finally {
-        System.setProperty(TEMPORARY, temporary);
-        delete(folder);
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
-  }
-
-  /** What is loaded may be deleted; where the system forbids it, at the end of the process. */
-  private static void delete(Path folder) {
-    try (Stream<Path> files = Files.list(folder)) {
-      for (Path file : files.toList()) {
-        if (!file.toFile().delete()) {
-          folder.toFile().deleteOnExit(); // in reverse order: the file first
-          file.toFile().deleteOnExit();
-        }
-      }
-      Files.deleteIfExists(folder);
-    } catch (IOException e) {
-      folder.toFile().deleteOnExit();
-    }
   }
 }

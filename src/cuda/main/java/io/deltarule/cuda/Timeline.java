@@ -31,7 +31,7 @@ final class Timeline implements AutoCloseable {
       for (int i = 0; i < MARKS; i++) {
         marks[i] = event();
       }
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       close();
       throw e;
     }

@@ -67,7 +67,7 @@ final class Transfers implements AutoCloseable {
         slots[i] = new Slot();
         slots[i].copied = Timeline.event();
       }
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       close();
       throw e;
     }
@@ -94,7 +94,7 @@ final class Transfers implements AutoCloseable {
     uploaded = true;
     try {
       send(to, offset, length, filler);
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       // Nothing may be on its way to memory that the caller frees.
       Cuda.warn(cuStreamSynchronize(upload), "cuStreamSynchronize");
       throw e;
