@@ -142,17 +142,6 @@ public final class ReferenceNetwork {
   }
 
   /**
-   * The mean loss, (E3).
-   *
-   * @param x inputs [m x n(0)]
-   * @param y targets [m x outputs]
-   * @return the loss, 0 for no samples
-   */
-  public double loss(double[][] x, double[][] y) {
-    return Reference.meanLoss(network.output(), forward(x).logits(), y);
-  }
-
-  /**
    * Backpropagation: (E4) at the output, then (E5) from layer to layer, (E6) and (E7) at each.
    *
    * @param x inputs [m x n(0)]
