@@ -38,7 +38,8 @@ interface Kernels {
   }
 
   /**
-   * Whether a result has so many columns that its left operand is worth packing for all vectors.
+   * Whether a result is so wide that its left operand is packed, whatever the vectors: 96 columns
+   * are two of the widest tiles.
    */
   static boolean wide(int n) {
     return n > 96;

@@ -27,9 +27,9 @@ final class WarmUp implements Runnable {
 
   /**
    * Wide products and gradients that use all their tiles, edges and ways to pack. A vector that is
-   * not compiled takes a microsecond. So the first tiles have few terms: C2 compiles a method once
-   * it has been called a thousand times, and would compile a loop that has gone round 40,000 times
-   * by then first, to no use.
+   * not compiled takes a microsecond. So the first tiles have few terms: C2 compiles a method that
+   * has been called a thousand times; if its loop has gone round 40,000 times before, it compiles
+   * that first, by itself, which is of no use here.
    */
   private static final List<Function<Engine, Runnable>> WIDE =
       List.of(

@@ -54,7 +54,8 @@ import picocli.CommandLine.Spec;
       "      --test t10k-images-idx3-ubyte.gz --epochs 10",
       "  deltarule train houses.csv --output linear --label price --report houses.html",
       "",
-      "Ctrl-C ends training and saves the best model so far."
+      "Ctrl-C ends training and saves the best model so far; within the first epoch it leaves an",
+      "older model alone."
     })
 final class TrainCommand implements Callable<Integer> {
 

@@ -17,7 +17,6 @@ import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.BasicFileAttributes;
 import java.security.SecureRandom;
-import java.util.HexFormat;
 import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -29,17 +28,12 @@ import java.util.concurrent.ConcurrentHashMap;
 public final class AtomicFile {
   private static final int BLOCK = 1 << 16;
   private static final int MOST_LINKS = 40; // as Linux follows
-  private static final SecureRandom RANDOM = new SecureRandom(); // no name meets another process's
 
-  /** Temporary files that are there now. */
+  /** Of this process, so that no name meets another's. */
+  private static final String TOKEN = Long.toHexString(new SecureRandom().nextLong());
+
+  /** Temporary files that are being written. */
   private static final Set<Path> UNFINISHED = ConcurrentHashMap.newKeySet();
-
-  static {
-    // For the interrupt key, where no finally block runs.
-    Thread deletion =
-        new Thread(() -> UNFINISHED.forEach(AtomicFile::delete), "deltarule-deletion");
-    Runtime.getRuntime().addShutdownHook(deletion);
-  }
 
   private AtomicFile() {}
 
@@ -71,11 +65,11 @@ public final class AtomicFile {
     try {
       try (FileChannel channel = create(temporary);
           OutputStream out = new BufferedOutputStream(Channels.newOutputStream(channel), BLOCK)) {
+        keepPermissions(real, temporary);
         content.writeTo(out);
         out.flush();
         channel.force(true);
       }
-      keepPermissions(real, temporary);
       Files.move(temporary, real, StandardCopyOption.ATOMIC_MOVE);
       syncDirectory(real.getParent());
     } catch (IOException e) {
@@ -158,7 +152,7 @@ public final class AtomicFile {
       if (i == MOST_LINKS) {
         throw new FileSystemLoopException(path.toString());
       }
-      end = end.resolveSibling(Files.readSymbolicLink(end)).normalize();
+      end = end.resolveSibling(Files.readSymbolicLink(end));
     }
     return end;
   }
@@ -169,11 +163,15 @@ public final class AtomicFile {
     }
   }
 
+  /** A name that no other thread uses now; the same ones again and again, as none is forgotten. */
   private static Path temporary(Path real) {
-    byte[] random = new byte[8];
-    RANDOM.nextBytes(random);
-    Path path = real.resolveSibling(".deltarule-" + HexFormat.of().formatHex(random) + ".tmp");
-    UNFINISHED.add(path);
+    int number = 0;
+    Path path;
+    do {
+      path = real.resolveSibling(".deltarule-" + TOKEN + "-" + number++ + ".tmp");
+    } while (!UNFINISHED.add(path));
+    // For the interrupt key, where no finally block runs; after the hooks that wait for a file.
+    path.toFile().deleteOnExit();
     return path;
   }
 

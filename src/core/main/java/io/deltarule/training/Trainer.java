@@ -267,10 +267,7 @@ public final class Trainer {
       return true;
     }
 
-    /**
-     * Fetches the losses, tries the parameters, and keeps the parameters if they are the best so
-     * far.
-     */
+    /** Fetches the losses, tries the parameters, and keeps them if they are the best so far. */
     Epoch closeEpoch(int epoch) {
       float[] stepLosses = new float[steps];
       engine.read(losses, stepLosses);

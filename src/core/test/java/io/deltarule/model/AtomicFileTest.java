@@ -15,6 +15,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -174,5 +177,83 @@ class AtomicFileTest {
     Files.setPosixFilePermissions(target, PosixFilePermissions.fromString("rw-rw----"));
     AtomicFile.write(target, out -> out.write(NEW));
     assertEquals("rw-rw----", PosixFilePermissions.toString(Files.getPosixFilePermissions(target)));
+  }
+
+  /** The command line goes down only after it has saved: until then nobody may delete. */
+  @Test
+  void aFileThatIsWaitedForOnExitIsWhole() throws Exception {
+    Path target = directory.resolve("f");
+    exitWhileWriting(target, true);
+    assertArrayEquals(NEW, Files.readAllBytes(target));
+    try (Stream<Path> list = Files.list(directory)) {
+      assertEquals(List.of(target), list.toList());
+    }
+  }
+
+  @Test
+  void aFileThatIsNotWaitedForOnExitLeavesNothing() throws Exception {
+    exitWhileWriting(directory.resolve("f"), false);
+    try (Stream<Path> list = Files.list(directory)) {
+      assertEquals(List.of(), list.toList());
+    }
+  }
+
+  private static void exitWhileWriting(Path target, boolean waits) throws Exception {
+    Process process =
+        new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-cp",
+                System.getProperty("java.class.path"),
+                ExitWhileWriting.class.getName(),
+                target.toString(),
+                String.valueOf(waits))
+            .inheritIO()
+            .start();
+    boolean ended = process.waitFor(60, TimeUnit.SECONDS);
+    process.destroyForcibly();
+    assertTrue(ended);
+  }
+
+  /** Exits while a file is being written, with a hook that waits for it or without. */
+  static final class ExitWhileWriting {
+    private ExitWhileWriting() {}
+
+    public static void main(String[] arguments) {
+      CountDownLatch exiting = new CountDownLatch(1);
+      CountDownLatch written = new CountDownLatch(1);
+      boolean waits = Boolean.parseBoolean(arguments[1]);
+      Runtime.getRuntime()
+          .addShutdownHook(
+              new Thread(
+                  () -> {
+                    exiting.countDown();
+                    if (waits) {
+                      await(written);
+                    }
+                  }));
+      try {
+        AtomicFile.write(
+            Path.of(arguments[0]),
+            out -> {
+              new Thread(() -> System.exit(0)).start();
+              await(exiting);
+              if (!waits) {
+                await(new CountDownLatch(1)); // for ever
+              }
+              LockSupport.parkNanos(500_000_000); // longer than other hooks take
+              out.write(NEW);
+            });
+      } finally {
+        written.countDown();
+      }
+    }
+
+    private static void await(CountDownLatch latch) {
+      try {
+        latch.await();
+      } catch (InterruptedException e) {
+        throw new IllegalStateException(e);
+      }
+    }
   }
 }
