@@ -103,12 +103,8 @@ DEVICE void propagate_tile(int tileX, int tileY, int m, int n, int k, int f,
   }
 }
 
-/* A tile of  dW = D' A */
-DEVICE void gradient_tile(int tileX, int tileY, int m, int n, int k, GLOBAL const float *d,
-                          GLOBAL const float *a, GLOBAL float *dw,
-                          LOCAL_PTR STAGED *tileLeft, LOCAL_PTR STAGED *tileRight) {
-  VEC result[TM][NV];
-  multiply(1, 0, tileX, tileY, m, n, k, d, a, result, tileLeft, tileRight);
+/* The end of a tile of  dW = D' A : its columns, as far as dW [m x n] has them. */
+DEVICE void end_gradient(int tileX, int tileY, int m, int n, VEC (*result)[NV], GLOBAL float *dw) {
   UNROLL for (int i = 0; i < TM; i++) {
     const int row = tileY * BM + ITEM(1) * TM + i;
     UNROLL for (int v = 0; v < NV; v++) {
@@ -128,5 +124,33 @@ DEVICE void gradient_tile(int tileX, int tileY, int m, int n, int k, GLOBAL cons
     }
   }
 }
+
+/* A tile of  dW = D' A */
+DEVICE void gradient_tile(int tileX, int tileY, int m, int n, int k, GLOBAL const float *d,
+                          GLOBAL const float *a, GLOBAL float *dw,
+                          LOCAL_PTR STAGED *tileLeft, LOCAL_PTR STAGED *tileRight) {
+  VEC result[TM][NV];
+  multiply(1, 0, tileX, tileY, m, n, k, d, a, result, tileLeft, tileRight);
+  end_gradient(tileX, tileY, m, n, result, dw);
+}
+
+#if DEEP
+/* A tile of  [dW db] = D' [A 1] , whose columns are n + 1. */
+DEVICE void gradients_tile(int tileX, int tileY, int m, int n, int k, const float *d,
+                           const float *a, float *dw, float *db, STAGED *tileLeft,
+                           STAGED *tileRight) {
+  VEC result[TM][NV];
+  multiply_rows(1, 0, 1, tileX, tileY, m, n, k, d, 0, a, result, tileLeft, tileRight);
+  end_gradient(tileX, tileY, m, n, result, dw);
+  UNROLL for (int i = 0; i < TM; i++) {
+    const int row = tileY * BM + ITEM(1) * TM + i;
+    UNROLL for (int v = 0; v < NV; v++) {
+      if (row < m && tileX * BN + v * GX + ITEM(0) == n) {
+        db[row] = result[i][v].part[0];
+      }
+    }
+  }
+}
+#endif
 
 #endif

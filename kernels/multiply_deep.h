@@ -45,13 +45,16 @@ DEVICE int at_most(int i, int last) {
  * Fetches the work-item's share of the tile t[p][q] = s(from + p, first + q). s [depth x size] lies
  * in memory as it is, or transposed; then line q is line rows[q] of the memory, if rows is not null,
  * and its fours are aligned or not. No branch keeps a load from those before it: beyond the matrix
- * its last numbers are fetched, of which nothing is stored.
+ * its last numbers are fetched, of which nothing is stored; but with ones, of a factor as it is,
+ * the column behind the last is one of ones.
  */
-DEVICE void fetch(const int transposed, const int width, int from, int depth, int first, int size,
-                  const float *s, const int *rows, int aligned, STAGED *share) {
+DEVICE void fetch(const int transposed, const int ones, const int width, int from, int depth,
+                  int first, int size, const float *s, const int *rows, int aligned,
+                  STAGED *share) {
   UNROLL for (int c = 0; c < SHARE(width); c++) {
     const int p = from + 4 * four_of(transposed, width, c);
-    const int q = at_most(first + line_of(transposed, width, c), size - 1);
+    const int wanted = first + line_of(transposed, width, c);
+    const int q = at_most(wanted, size - 1);
     if (transposed) {
       const float *line = s + (INDEX)(rows ? rows[q] : q) * depth;
       if (aligned) {
@@ -63,7 +66,8 @@ DEVICE void fetch(const int transposed, const int width, int from, int depth, in
       }
     } else {
       UNROLL for (int j = 0; j < 4; j++) {
-        share[c].part[j] = s[(INDEX)at_most(p + j, depth - 1) * size + q];
+        const float number = s[(INDEX)at_most(p + j, depth - 1) * size + q];
+        share[c].part[j] = ones && wanted == size ? 1.0f : number;
       }
     }
   }
@@ -102,11 +106,12 @@ DEVICE void add_products(int count, const STAGED *a, const STAGED *b, VEC (*resu
 
 /*
  * The work-item's part of left [m x k] right [k x n], each in memory as it is or transposed; if rows
- * is not null, row i of left is row rows[i] in memory. Each result is one chain of MULTIPLY_ADD from
- * the first of the k upwards, as in multiply.h.
+ * is not null, row i of left is row rows[i] in memory; with ones, right has a column of ones more.
+ * Each result is one chain of MULTIPLY_ADD from the first of the k upwards, as in multiply.h.
  */
-DEVICE void multiply_rows(const int transposedLeft, const int transposedRight, int tileX,
-                          int tileY, int m, int n, int k, const float *left, const int *rows,
+DEVICE void multiply_rows(const int transposedLeft, const int transposedRight, const int ones,
+                          int tileX, int tileY, int m, int n, int k, const float *left,
+                          const int *rows,
                           const float *right, VEC (*result)[NV], STAGED *tileLeft,
                           STAGED *tileRight) {
   const int row = tileY * BM;
@@ -120,8 +125,8 @@ DEVICE void multiply_rows(const int transposedLeft, const int transposedRight, i
   const int foursLeft = fours(!transposedLeft, k, left);
   const int foursRight = fours(transposedRight, k, right);
   if (k > 0) {
-    fetch(!transposedLeft, BM, 0, k, row, m, left, rows, foursLeft, shareLeft);
-    fetch(transposedRight, BN, 0, k, column, n, right, 0, foursRight, shareRight);
+    fetch(!transposedLeft, 0, BM, 0, k, row, m, left, rows, foursLeft, shareLeft);
+    fetch(transposedRight, ones, BN, 0, k, column, n, right, 0, foursRight, shareRight);
   }
   for (int from = 0; from < k; from += BK) {
     STAGED *linesLeft = tileLeft + from / BK % 2 * (BM * LINE);
@@ -130,8 +135,8 @@ DEVICE void multiply_rows(const int transposedLeft, const int transposedRight, i
     stage(shareRight, transposedRight, BN, linesRight);
     BARRIER();
     if (from + BK < k) {
-      fetch(!transposedLeft, BM, from + BK, k, row, m, left, rows, foursLeft, shareLeft);
-      fetch(transposedRight, BN, from + BK, k, column, n, right, 0, foursRight, shareRight);
+      fetch(!transposedLeft, 0, BM, from + BK, k, row, m, left, rows, foursLeft, shareLeft);
+      fetch(transposedRight, ones, BN, from + BK, k, column, n, right, 0, foursRight, shareRight);
     }
     const int depth = k - from < BK ? k - from : BK;
     const STAGED *a = linesLeft + ITEM(1) * TM * LINE;
@@ -150,7 +155,7 @@ DEVICE void multiply_rows(const int transposedLeft, const int transposedRight, i
 DEVICE void multiply(const int transposedLeft, const int transposedRight, int tileX, int tileY,
                      int m, int n, int k, const float *left, const float *right,
                      VEC (*result)[NV], STAGED *tileLeft, STAGED *tileRight) {
-  multiply_rows(transposedLeft, transposedRight, tileX, tileY, m, n, k, left, 0, right, result,
+  multiply_rows(transposedLeft, transposedRight, 0, tileX, tileY, m, n, k, left, 0, right, result,
                 tileLeft, tileRight);
 }
 

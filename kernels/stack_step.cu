@@ -9,9 +9,9 @@
  *   update         theta = theta - shrink theta - rate step(g),  at = at + 1
  *
  * Each is cut into the same tiles and groups, by the same functions, as by gather, gemm_forward,
- * output_error_*, gemm_gradient, sum_columns, gemm_propagate, update_* and cursor_advance, and all
- * groups of the launch share them out: every buffer has the bits that those kernels leave. A
- * product's bits do not depend on its tile, a column's sum on CY alone.
+ * output_error_*, gemm_gradients, gemm_propagate, update_* and cursor_advance, and all groups of the
+ * launch share them out: every buffer has the bits that those kernels leave. A product's bits do not
+ * depend on its tile.
  *
  * The table, in words of 64 bits; an address is a device pointer, of float where nothing is said:
  *
@@ -43,7 +43,7 @@
  * work in the largest phase,
  *
  *   max over l of  ceil(n/BN) ceil(m/BM)  and
- *                  ceil(k/BN) ceil(n/BM) + ceil(n/CX) + (l > 1 ? ceil(k/BN) ceil(m/BM) : 0)
+ *                  ceil((k+1)/BN) ceil(n/BM) + (l > 1 ? ceil(k/BN) ceil(m/BM) : 0)
  *
  * Separate launches are some 4L + 4, with nothing for most of the card to do: 30-64-32-1 with m = 32
  * is 0.4 million multiplications and 16 KB of parameters, which stay in the second-level cache. What
@@ -58,7 +58,6 @@
  *               layer 1 by the work-items that have computed its gradient. In the first of these
  *               also the loss, and the update of what is no layer's
  */
-#include "column_sums.h"
 #include "gemm.h"
 #include "output_error.h"
 #include "update.h"
@@ -234,16 +233,17 @@ DEVICE void update_share(const Step &s, const float *g, INDEX count, const float
   }
 }
 
-/* The update of the weights whose gradients the work-item has just computed. */
-DEVICE void update_tile(const Step &s, int tileX, int tileY, int m, int n, const float *dw,
+/* The update of the parameters whose gradients the work-item has just computed. */
+DEVICE void update_tile(const Step &s, int tileX, int tileY, const Layer &to,
                         const float *scalars) {
-  const int row = tileY * BM + ITEM(1) * TM;
-  const int rows = m - row < TM ? m - row : TM;
+  const INDEX row = tileY * BM + ITEM(1) * TM;
+  const INDEX end = row + TM < to.n ? row + TM : to.n;
   UNROLL for (int v = 0; v < NV; v++) {
     const int column = tileX * BN + v * GX + ITEM(0);
-    const INDEX first = dw - s.gradient + column;
-    if (column < n && rows > 0) {
-      update_some(s, first + (INDEX)row * n, n, first + (INDEX)(row + rows) * n, scalars);
+    const INDEX stride = column < to.k ? to.k : 1;
+    const INDEX first = (column < to.k ? to.dw + column : to.db) - s.gradient;
+    if (column <= to.k) {
+      update_some(s, first + row * stride, stride, first + end * stride, scalars);
     }
   }
 }
@@ -269,35 +269,27 @@ DEVICE void update_gaps(const Step &s, const float *scalars) {
 }
 
 /* A group's share of dW, db and the error signal below, which need the layer's own alone. */
-DEVICE void backward_share(const Step &s, int l, const float *scalars, LOCAL_PTR float *shared,
-                           STAGED *tileLeft, STAGED *tileRight) {
+DEVICE void backward_share(const Step &s, int l, const float *scalars, STAGED *tileLeft,
+                           STAGED *tileRight) {
   const Layer &from = s.layer[l];
   const int m = (int)s.m;
   const int n = (int)from.n;
   const int k = (int)from.k;
   const float *a = l == 0 ? s.x : s.layer[l - 1].a;
-  const int across = parts(k, BN);
-  const int errors = l == 0 ? 0 : across * parts(m, BM);
-  const int gradients = errors + across * parts(n, BM);
-  const int sums = gradients + parts(n, CX);
-  for (int piece = GROUP(0); piece < sums; piece += GROUPS(0)) {
+  const int acrossErrors = parts(k, BN);
+  const int errors = l == 0 ? 0 : acrossErrors * parts(m, BM);
+  const int across = parts(k + 1, BN);
+  for (int piece = GROUP(0); piece < errors + across * parts(n, BM); piece += GROUPS(0)) {
     if (piece < errors) {
       const Layer &to = s.layer[l - 1];
-      propagate_tile(piece % across, piece / across, m, k, n, (int)to.f, from.d, from.w, to.saved,
-                     to.d, tileLeft, tileRight);
-    } else if (piece < gradients) {
-      const int tile = piece - errors;
-      gradient_tile(tile % across, tile / across, n, k, m, from.d, a, from.dw, tileLeft,
-                    tileRight);
-      if (l == 0) {
-        update_tile(s, tile % across, tile / across, n, k, from.dw, scalars);
-      }
+      propagate_tile(piece % acrossErrors, piece / acrossErrors, m, k, n, (int)to.f, from.d, from.w,
+                     to.saved, to.d, tileLeft, tileRight);
     } else {
-      const int first = (piece - gradients) * CX;
-      column_sums_of(first, 0, 1, m, n, from.d, shared, from.db);
-      if (l == 0 && group_item() < CX && first + group_item() < n) {
-        const INDEX at = from.db - s.gradient + first + group_item();
-        update_some(s, at, 1, at + 1, scalars);
+      const int tileX = (piece - errors) % across;
+      const int tileY = (piece - errors) / across;
+      gradients_tile(tileX, tileY, n, k, m, from.d, a, from.dw, from.db, tileLeft, tileRight);
+      if (l == 0) {
+        update_tile(s, tileX, tileY, from, scalars);
       }
     }
   }
@@ -318,8 +310,9 @@ DEVICE void one_step(const Step &s, int at, STAGED *tileLeft, STAGED *tileRight,
     const int across = parts(n, BN);
     for (int tile = GROUP(0); tile < across * parts(m, BM); tile += GROUPS(0)) {
       VEC result[TM][NV];
-      multiply_rows(0, 1, tile % across, tile / across, m, n, k, l == 0 ? s.inputs : s.layer[l - 1].a,
-                    l == 0 ? rows : 0, to.w, result, tileLeft, tileRight);
+      multiply_rows(0, 1, 0, tile % across, tile / across, m, n, k,
+                    l == 0 ? s.inputs : s.layer[l - 1].a, l == 0 ? rows : 0, to.w, result, tileLeft,
+                    tileRight);
       end_forward(tile % across, tile / across, m, n, (int)to.f, (int)to.keep, result, to.b,
                   to.saved, to.a);
       if (l == layers - 1 && s.output != SOFTMAX) {
@@ -342,7 +335,7 @@ DEVICE void one_step(const Step &s, int at, STAGED *tileLeft, STAGED *tileRight,
   }
 
   for (int l = layers - 1; l >= 0; l--) {
-    backward_share(s, l, scalars, shared, tileLeft, tileRight);
+    backward_share(s, l, scalars, tileLeft, tileRight);
     if (l + 1 < layers) {
       const Layer &above = s.layer[l + 1];
       update_share(s, above.dw, above.n * above.k, scalars);

@@ -10,10 +10,10 @@ import jcuda.driver.CUevent;
 import jcuda.driver.CUstream;
 
 /**
- * Small weight gradients beside the rest of a recorded step: each needs an error signal and
- * activations alone, and nothing needs it before the update, so it may fill what the propagation of
- * the error leaves idle of the card. A second stream, which the capture follows by its events.
- * Large products keep the card busy by themselves: of 784-1024-1024-1 on an H200 the branch gained
+ * Small gradients beside the rest of a recorded step: they need an error signal and activations
+ * alone, and nothing needs them before the update, so they may fill what the propagation of the
+ * error leaves idle of the card. A second stream, which the capture follows by its events. Large
+ * products keep the card busy by themselves: of 784-1024-1024-1 on an H200 the branch gained
  * nothing.
  */
 final class Branch implements AutoCloseable {
@@ -37,16 +37,16 @@ final class Branch implements AutoCloseable {
     }
   }
 
-  /** Whether a weight gradient is small. */
+  /** Whether gradients are small. */
   boolean suits(Op.Gradients op) {
-    return op.dw().size() > 0 && products.small(op.dw().rows(), op.dw().columns(), op.d().rows());
+    return products.isSmall(op);
   }
 
-  /** Computes {@code dW = D' A} after what the main stream has been given so far. */
-  void weightGradient(Op.Gradients op, Workspace workspace) {
+  /** Computes gradients after what the main stream has been given so far. */
+  void gradients(Op.Gradients op, Workspace workspace) {
     Cuda.check(cuEventRecord(forked, main), "cuEventRecord");
     Cuda.check(cuStreamWaitEvent(side, forked, 0), "cuStreamWaitEvent");
-    products.weightGradient(op, workspace);
+    products.gradients(op, false, workspace);
     running.add(op);
   }
 
@@ -71,10 +71,11 @@ final class Branch implements AutoCloseable {
     running.clear();
   }
 
-  /** Whether the order of a call and a weight gradient matters. */
+  /** Whether the order of a call and gradients matters. */
   static boolean collide(Op op, Op.Gradients gradients) {
     Operand<CudaBlock> dw = gradients.dw();
-    return op.operands().stream().anyMatch(dw::overlaps)
+    Operand<CudaBlock> db = gradients.db();
+    return op.operands().stream().anyMatch(operand -> operand.overlaps(dw) || operand.overlaps(db))
         || op.results().stream()
             .anyMatch(result -> result.overlaps(gradients.d()) || result.overlaps(gradients.a()));
   }

@@ -53,8 +53,7 @@ final class Equations implements AutoCloseable {
     } else if (op instanceof Op.Propagate propagate) {
       products.propagate(propagate, workspace);
     } else if (op instanceof Op.Gradients gradients) {
-      products.weightGradient(gradients, workspace);
-      products.biasGradient(gradients.d(), gradients.db(), workspace);
+      products.gradients(gradients, false, workspace);
     } else if (op instanceof Op.Update update) {
       update(update);
       update.results().forEach(result -> copies.written(result, false));

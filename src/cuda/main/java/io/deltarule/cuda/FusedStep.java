@@ -22,8 +22,6 @@ import jcuda.Pointer;
  * leave.
  */
 final class FusedStep {
-  private static final int COLUMNS = 16; // CX: those that a block adds
-
   /** The layers that the kernel's table has room for. */
   private static final int MOST_LAYERS = 16;
 
@@ -163,7 +161,7 @@ final class FusedStep {
     for (int l = 0; l < step.layers.size(); l++) {
       int n = step.layers.get(l).n();
       int k = step.layers.get(l).k();
-      long backward = kernels.narrow().count(n, k) + Kernels.ceil(n, COLUMNS);
+      long backward = kernels.narrow().count(n, k + 1); // dW and db
       if (l > 0) {
         backward += kernels.narrow().count(m, k);
       }

@@ -33,6 +33,15 @@ final class Kernels implements AutoCloseable {
 
   private static final int PAIRS = COLUMNS / 2;
 
+  /** WG of the others: each thread has one column. */
+  private static final int THREADS_OF_LOW = 512;
+
+  /** WG of thin_forward, and the rows that a warp of it has of one unit, and of several. */
+  private static final int THREADS_OF_THIN = 128;
+
+  private static final int WARP = 32;
+  private static final int ROWS_OF_SEVERAL = 2;
+
   /**
    * A longer column is added in several chunks. A step of few rows is a matter of latency: on an
    * H200, 784-1024-1024-1, batch 256, takes 125 us with one chunk and 134 with four.
@@ -60,7 +69,9 @@ final class Kernels implements AutoCloseable {
   private final Kernel mask;
   private final Kernel maskTallSums;
   private final Kernel maskLowSums;
-  private final Kernel thinPropagate;
+  private final Kernel thinForward;
+  private final Kernel thinTallBackward;
+  private final Kernel thinLowBackward;
   private final Kernel sumTallColumns;
   private final Kernel sumLowColumns;
   private final Kernel outputErrorSigmoid;
@@ -84,10 +95,12 @@ final class Kernels implements AutoCloseable {
    * @param forward {@code A = f(X W' + 1 b')}
    * @param propagate {@code E = (D W) (.) f'(saved)}
    * @param gradient {@code dW = D' A}
+   * @param sums whether db, too: {@code [dW db] = D' [A 1]}
    * @param rows of the result in a tile
    * @param columns of the result in a tile
    */
-  record Tile(Kernel forward, Kernel propagate, Kernel gradient, int rows, int columns) {
+  record Tile(
+      Kernel forward, Kernel propagate, Kernel gradient, boolean sums, int rows, int columns) {
 
     long count(int m, int n) {
       return ceil(m, rows) * ceil(n, columns);
@@ -102,8 +115,24 @@ final class Kernels implements AutoCloseable {
   Kernels(Device device) {
     this.device = device;
     try {
-      wide = tile("gemm_wide", 16, 16, 128, 128);
-      narrow = tile("gemm_narrow", 32, 4, NARROW_ROWS, NARROW_COLUMNS);
+      CUmodule products = load("gemm_wide");
+      wide =
+          new Tile(
+              kernel(products, "gemm_forward", 16, 16),
+              kernel(products, "gemm_propagate", 16, 16),
+              kernel(products, "gemm_gradient", 16, 16),
+              false,
+              128,
+              128);
+      products = load("gemm_narrow");
+      narrow =
+          new Tile(
+              kernel(products, "gemm_forward", 32, 4),
+              kernel(products, "gemm_propagate", 32, 4),
+              kernel(load("gemm_gradients"), "gemm_gradients", 32, 4),
+              true,
+              NARROW_ROWS,
+              NARROW_COLUMNS);
       CUmodule elements = load("bias_activation");
       biasActivation = kernel(elements, "bias_activation", THREADS, 1);
       mask = kernel(elements, "mask", THREADS, 1);
@@ -111,10 +140,13 @@ final class Kernels implements AutoCloseable {
       maskTallSums = kernel(tall, "mask_column_sums", PAIRS, THREADS_OF_PAIRS / PAIRS);
       sumTallColumns = kernel(tall, "sum_columns", PAIRS, THREADS_OF_PAIRS / PAIRS);
       CUmodule low = load("mask_column_sums_low");
-      maskLowSums = kernel(low, "mask_column_sums", COLUMNS, THREADS / COLUMNS);
-      sumLowColumns = kernel(low, "sum_columns", COLUMNS, THREADS / COLUMNS);
-      thinPropagate =
-          kernel(load("thin_propagate"), "thin_propagate", PAIRS, THREADS_OF_PAIRS / PAIRS);
+      maskLowSums = kernel(low, "mask_column_sums", COLUMNS, THREADS_OF_LOW / COLUMNS);
+      sumLowColumns = kernel(low, "sum_columns", COLUMNS, THREADS_OF_LOW / COLUMNS);
+      thinForward = kernel(load("thin_forward"), "thin_forward", THREADS_OF_THIN, 1);
+      thinTallBackward =
+          kernel(load("thin_backward"), "thin_backward", PAIRS, THREADS_OF_PAIRS / PAIRS);
+      thinLowBackward =
+          kernel(load("thin_backward_low"), "thin_backward", COLUMNS, THREADS_OF_LOW / COLUMNS);
       CUmodule outputs = load("output_error");
       outputErrorSigmoid = kernel(outputs, "output_error_sigmoid", THREADS_OF_ERROR, 1);
       outputErrorSoftmax = kernel(outputs, "output_error_softmax", THREADS_OF_ERROR, 1);
@@ -165,16 +197,6 @@ final class Kernels implements AutoCloseable {
     return new Kernel(function, name, threadsX, threadsY);
   }
 
-  private Tile tile(String name, int threadsX, int threadsY, int rows, int columns) {
-    CUmodule module = load(name);
-    return new Tile(
-        kernel(module, "gemm_forward", threadsX, threadsY),
-        kernel(module, "gemm_propagate", threadsX, threadsY),
-        kernel(module, "gemm_gradient", threadsX, threadsY),
-        rows,
-        columns);
-  }
-
   /** The tile of small products, and of a fused step. */
   Tile narrow() {
     return narrow;
@@ -202,8 +224,12 @@ final class Kernels implements AutoCloseable {
     return tall(m) ? maskTallSums : maskLowSums;
   }
 
-  Kernel thinPropagate() {
-    return thinPropagate;
+  Kernel thinForward() {
+    return thinForward;
+  }
+
+  Kernel thinBackward(int m) {
+    return tall(m) ? thinTallBackward : thinLowBackward;
   }
 
   Kernel sumColumns(int m) {
@@ -276,6 +302,11 @@ final class Kernels implements AutoCloseable {
   /** Two vectors for a thread of bias_activation, in rows that are so wide. */
   static long blocksOfRows(long m, int width) {
     return ceil(m * ceil(width, VECTOR), 2 * THREADS);
+  }
+
+  /** A warp for a row of m, or for two if there are several units. */
+  static long blocksOfThin(int m, int units) {
+    return ceil(m, THREADS_OF_THIN / WARP * (units == 1 ? 1 : ROWS_OF_SEVERAL));
   }
 
   /** One block for a square of a matrix [m x n]; the rows, of which there may be more, along x. */

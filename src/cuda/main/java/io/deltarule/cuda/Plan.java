@@ -2,12 +2,12 @@ package io.deltarule.cuda;
 
 import io.deltarule.engine.spi.Operand;
 import java.util.List;
-import java.util.stream.Stream;
 
 /**
  * How recorded calls are launched, unless they are a step for one kernel: one by one, but the bias
- * gradient of a layer with the mask of its error signal, in one pass over it, and a small weight
- * gradient on a branch as soon as its factors are there.
+ * gradient of a layer with the mask of its error signal, in one pass over it; the gradients of a
+ * thin layer with the propagation of its error, likewise; and small gradients on a branch as soon
+ * as their factors are there.
  */
 final class Plan {
   private final Equations equations;
@@ -40,22 +40,61 @@ final class Plan {
     private final List<Op> ops;
     private final List<Operand<CudaBlock>> scratch;
     private final Workspace workspace;
-    private final int[] sums; // of a propagation: the gradients whose bias gradient comes with it
+    private final Op.Gradients[] sums; // of a propagation: whose bias gradient comes with it
+    private final Op.Gradients[] above; // of a propagation: the gradients that come with it
     private final boolean[] summed; // whether a bias gradient comes with a mask
-    private final boolean[] branched; // gradients whose weight gradient is there already
+    private final boolean[] launched; // gradients that are there already
 
     Launch(List<Op> ops, List<Operand<CudaBlock>> scratch, Workspace workspace) {
       this.ops = ops;
       this.scratch = scratch;
       this.workspace = workspace;
-      sums = new int[ops.size()];
+      sums = new Op.Gradients[ops.size()];
+      above = new Op.Gradients[ops.size()];
       summed = new boolean[ops.size()];
-      branched = new boolean[ops.size()];
-      for (int i = 0; i < sums.length; i++) {
-        sums[i] = ops.get(i) instanceof Op.Propagate propagate ? sumsOf(propagate, ops, i) : -1;
-        if (sums[i] >= 0) {
-          summed[i] = true;
-          summed[sums[i]] = true;
+      launched = new boolean[ops.size()];
+      for (int i = 0; i < ops.size(); i++) {
+        if (ops.get(i) instanceof Op.Propagate propagate) {
+          findSums(propagate, i);
+          findGradientsAbove(propagate, i);
+        }
+      }
+    }
+
+    /**
+     * Finds the call whose bias gradient sums the error signal that call i computes, if nothing in
+     * between writes the signal or touches the sums.
+     */
+    private void findSums(Op.Propagate propagate, int i) {
+      for (int j = i + 1; j < ops.size(); j++) {
+        if (ops.get(j) instanceof Op.Gradients gradients
+            && gradients.d().coincides(propagate.e())) {
+          Operand<CudaBlock> db = gradients.db();
+          if (!products.givesBiasGradient(gradients)
+              && ops.subList(i, j).stream().noneMatch(op -> touches(op, db))
+              && !db.overlaps(gradients.a())) {
+            sums[i] = gradients;
+            summed[i] = true;
+            summed[j] = true;
+          }
+          return;
+        }
+        if (ops.get(j).results().stream().anyMatch(propagate.e()::overlaps)) {
+          return;
+        }
+      }
+    }
+
+    /** Finds the gradients that come with call i, if they may be computed as early. */
+    private void findGradientsAbove(Op.Propagate propagate, int i) {
+      for (int j = i + 1; j < ops.size(); j++) {
+        if (ops.get(j) instanceof Op.Gradients gradients
+            && !launched[j]
+            && products.comesWith(gradients, propagate)
+            && ops.subList(i, j).stream().noneMatch(op -> Branch.collide(op, gradients))) {
+          above[i] = gradients;
+          launched[j] = true;
+          return;
         }
       }
     }
@@ -64,7 +103,7 @@ final class Plan {
       for (int i = 0; i < ops.size(); i++) {
         branch.joinBefore(ops.get(i));
         launch(i);
-        beginWeightGradients(i);
+        beginSmallGradients(i);
       }
     }
 
@@ -74,16 +113,16 @@ final class Plan {
         equations.gather(gather, readsFloats(gather.batch(), i), workspace);
       } else if (op instanceof Op.Forward forward) {
         products.forward(forward, readsFloats(forward.a(), i), workspace);
-      } else if (op instanceof Op.Propagate propagate && summed[i]) {
-        Op.Gradients gradients = (Op.Gradients) ops.get(sums[i]);
-        products.propagateAndSum(
-            propagate, gradients.db(), readsFloats(propagate.e(), i), workspace);
+      } else if (op instanceof Op.Propagate propagate) {
+        products.propagate(
+            propagate,
+            sums[i] == null ? null : sums[i].db(),
+            above[i],
+            readsFloats(propagate.e(), i),
+            workspace);
       } else if (op instanceof Op.Gradients gradients) {
-        if (!branched[i]) {
-          products.weightGradient(gradients, workspace);
-        }
-        if (!summed[i]) {
-          products.biasGradient(gradients.d(), gradients.db(), workspace);
+        if (!launched[i]) {
+          products.gradients(gradients, summed[i], workspace);
         }
       } else {
         equations.launch(op, workspace);
@@ -91,14 +130,14 @@ final class Plan {
     }
 
     /** Begins on the branch what may run beside the calls after call i. */
-    private void beginWeightGradients(int i) {
+    private void beginSmallGradients(int i) {
       for (int j = i + 2; j < ops.size(); j++) {
         if (ops.get(j) instanceof Op.Gradients gradients
-            && !branched[j]
+            && !launched[j]
             && branch.suits(gradients)
             && ops.subList(i + 1, j).stream().noneMatch(op -> Branch.collide(op, gradients))) {
-          branched[j] = true;
-          branch.weightGradient(gradients, workspace);
+          launched[j] = true;
+          branch.gradients(gradients, workspace);
         }
       }
     }
@@ -124,24 +163,7 @@ final class Plan {
     }
   }
 
-  /**
-   * The gradients call that sums the error signal that call i computes, if nothing in between
-   * writes the signal or touches the sums; otherwise -1.
-   */
-  private static int sumsOf(Op.Propagate propagate, List<Op> ops, int i) {
-    for (int j = i + 1; j < ops.size(); j++) {
-      if (ops.get(j) instanceof Op.Gradients gradients && gradients.d().coincides(propagate.e())) {
-        Operand<CudaBlock> db = gradients.db();
-        Stream<Op> between = ops.subList(i, j).stream();
-        boolean early =
-            between.noneMatch(op -> op.operands().stream().anyMatch(db::overlaps))
-                && !db.overlaps(gradients.a());
-        return early ? j : -1;
-      }
-      if (ops.get(j).results().stream().anyMatch(propagate.e()::overlaps)) {
-        return -1;
-      }
-    }
-    return -1;
+  private static boolean touches(Op op, Operand<CudaBlock> matrix) {
+    return op.operands().stream().anyMatch(matrix::overlaps);
   }
 }

@@ -13,10 +13,7 @@ import io.deltarule.engine.spi.Operand;
  * are cuBLAS's, in the engine's precision, followed by one pass over their result.
  */
 final class Products {
-  /**
-   * The error signal of as many units, or fewer, is propagated while it is masked and summed, of a
-   * tall batch, see thin_propagate.cu.
-   */
+  /** A layer of as many units, or fewer, may be thin: thin_forward.cu and thin_backward.cu. */
   private static final int THIN = 16;
 
   /** Fast products of TF32 have rows that begin at multiples of so many floats. */
@@ -71,18 +68,48 @@ final class Products {
     this.counters = counters;
   }
 
-  /** Whether the project's own kernels compute it. */
-  boolean own(long m, long n, long k) {
-    return cublas == null || m == 0 || n == 0 || k == 0 || rule.small(m, n, k);
+  /** Who computes the product of an equation. */
+  private enum Way {
+    /** A kernel of the project for a layer of few units, that is not small. */
+    THIN,
+    /** The project's tiles. */
+    OWN,
+    CUBLAS
   }
 
-  /** Likewise, of {@code D W}, which is summed over the units of the layer above. */
-  private boolean ownPropagation(Op.Propagate op) {
-    return thin(op) || own(op.e().rows(), op.e().columns(), op.d().columns());
+  private Way way(Op.Forward op) {
+    return way(op.a().rows(), op.a().columns(), op.x().columns(), op.x().columns(), op.a());
   }
 
-  private static boolean thin(Op.Propagate op) {
-    return op.d().columns() <= THIN && Kernels.tall(op.d().rows());
+  private Way way(Op.Propagate op) {
+    return way(op.e().rows(), op.d().columns(), op.e().columns(), op.d().columns(), op.e());
+  }
+
+  private Way way(Op.Gradients op) {
+    return way(op.d().rows(), op.d().columns(), op.a().columns(), op.d().rows(), op.dw());
+  }
+
+  /**
+   * For a batch of m rows and a layer of so many units and inputs. All equations of a thin layer
+   * are computed by its kernels, so that what they have in common is the same however they are
+   * called.
+   *
+   * @param depth the length of the product's sums
+   */
+  private Way way(int m, int units, int inputs, int depth, Operand<CudaBlock> result) {
+    if (result.size() > 0
+        && m > 0
+        && units > 0
+        && units <= THIN
+        && (Kernels.tall(m) || !rule.small(m, units, inputs))) {
+      return Way.THIN;
+    }
+    return cublas == null
+            || result.size() == 0
+            || depth == 0
+            || rule.small(result.rows(), result.columns(), depth)
+        ? Way.OWN
+        : Way.CUBLAS;
   }
 
   /** Whether a product is small enough to be a part of a fused step. */
@@ -109,7 +136,25 @@ final class Products {
       return;
     }
     Copies copies = workspace.copies();
-    if (!byCublas(op)) {
+    Way way = way(op);
+    if (way == Way.THIN) {
+      launcher
+          .begin(kernels.thinForward())
+          .number(m)
+          .number(n)
+          .number(k)
+          .number(op.f().ordinal())
+          .number(keepZ)
+          .number(round())
+          .number(Copies.pitch(k))
+          .matrix(op.x())
+          .address(copies.half(op.x()))
+          .matrix(op.w())
+          .matrix(op.b())
+          .matrix(op.saved())
+          .matrix(op.a())
+          .blocks(Kernels.blocksOfThin(m, n), 1);
+    } else if (way == Way.OWN) {
       Kernels.Tile tile = kernels.tile(m, n);
       launcher
           .begin(tile.forward())
@@ -124,6 +169,8 @@ final class Products {
           .matrix(op.saved())
           .matrix(op.a());
       tile.blocks(launcher, m, n);
+    }
+    if (way != Way.CUBLAS) {
       copies.written(op.saved(), false);
       copies.written(op.a(), false);
       return;
@@ -152,6 +199,11 @@ final class Products {
     copies.written(op.a(), half != null);
   }
 
+  /** Whether a thin layer rounds its inputs to bf16, as cuBLAS's products of bf16 have them. */
+  private int round() {
+    return precision == Precision.BF16 ? 1 : 0;
+  }
+
   /**
    * The rows of cuBLAS's operands: in bf16 products are twice as fast where all sizes are multiples
    * of 8, so that what lies beyond is multiplied as well, zeros where it is summed.
@@ -162,10 +214,9 @@ final class Products {
 
   /** Where a product of cuBLAS is to lie: where its result will, if that has its pitch. */
   private Address product(Operand<CudaBlock> result, Workspace workspace) {
-    timeline.use(result.block());
     int pitch = pitch(result.columns());
     return pitch == result.columns()
-        ? address(result)
+        ? used(result)
         : workspace.room(Use.PRODUCT, 4L * result.rows() * pitch);
   }
 
@@ -176,13 +227,17 @@ final class Products {
 
   /** {@code E = (D W) (.) f'(saved)}. */
   void propagate(Op.Propagate op, Workspace workspace) {
+    if (way(op) == Way.THIN) {
+      thinBackward(op, null, null, true, workspace);
+      return;
+    }
     int m = op.e().rows();
     int n = op.e().columns();
     int k = op.d().columns();
     if (op.e().size() == 0) {
       return;
     }
-    if (!ownPropagation(op)) {
+    if (way(op) == Way.CUBLAS) {
       Address product = multiply(op, workspace);
       if (pitch(n) != n) {
         crop(product, op.e());
@@ -212,43 +267,114 @@ final class Products {
   }
 
   /**
-   * Likewise, and {@code db = E' 1}.
+   * Likewise, with what may be computed in the same pass.
    *
+   * @param sums where {@code E' 1} goes, the bias gradient of the layer below, or null
+   * @param above the gradients of the layer whose error is propagated, if they come with it: see
+   *     {@link #comesWith}; or null
    * @param keep whether E is needed as floats, not only as the copy that the next product takes
    */
-  void propagateAndSum(Op.Propagate op, Operand<CudaBlock> db, boolean keep, Workspace workspace) {
+  void propagate(
+      Op.Propagate op,
+      Operand<CudaBlock> sums,
+      Op.Gradients above,
+      boolean keep,
+      Workspace workspace) {
+    if (way(op) == Way.THIN) {
+      thinBackward(op, sums, above, keep, workspace);
+    } else if (sums != null && way(op) == Way.CUBLAS) {
+      maskAndSum(op, sums, keep, workspace);
+    } else {
+      propagate(op, workspace);
+      if (sums != null) {
+        biasGradient(op.e(), sums, workspace);
+      }
+    }
+  }
+
+  /** Whether the gradients of a thin layer come with the propagation of its error. */
+  boolean comesWith(Op.Gradients op, Op.Propagate propagate) {
+    return way(op) == Way.THIN
+        && way(propagate) == Way.THIN
+        && op.d().coincides(propagate.d())
+        && op.a().coincides(propagate.saved());
+  }
+
+  private void maskAndSum(
+      Op.Propagate op, Operand<CudaBlock> sums, boolean keep, Workspace workspace) {
     int m = op.e().rows();
     int n = op.e().columns();
-    int k = op.d().columns();
-    boolean thin = thin(op);
-    if (op.e().size() == 0 || !thin && ownPropagation(op)) {
-      propagate(op, workspace);
-      biasGradient(op.e(), db, workspace);
-      return;
-    }
     Copies copies = workspace.copies();
-    Address product = thin ? null : multiply(op, workspace);
+    Address product = multiply(op, workspace);
     Address half = copies.toWrite(op.e());
     launcher
-        .begin(thin ? kernels.thinPropagate() : kernels.maskColumnSums(m))
+        .begin(kernels.maskColumnSums(m))
         .number(m)
         .number(n)
         .number(op.f().ordinal())
         .number(keep ? 1 : 0)
-        .number(Copies.pitch(n));
-    if (thin) {
-      launcher.number(k).matrix(op.d()).matrix(op.w());
-    } else {
-      launcher.address(product).number(pitch(n));
-    }
-    launcher
+        .number(Copies.pitch(n))
+        .address(product)
+        .number(pitch(n))
         .matrix(op.saved())
         .address(masksByHalf(op) ? copies.half(op.saved()) : null)
         .matrix(op.e())
         .address(half);
-    endSums(db, m, n, width(n, half), workspace);
+    endSums(sums, m, n, width(n, half), workspace);
     copies.written(op.e(), half != null);
-    copies.written(db, false);
+    copies.written(sums, false);
+  }
+
+  /**
+   * The backward pass of a thin layer, or a part of it; of propagation and gradients one may be
+   * null.
+   */
+  private void thinBackward(
+      Op.Propagate propagate,
+      Operand<CudaBlock> sums,
+      Op.Gradients gradients,
+      boolean keep,
+      Workspace workspace) {
+    Copies copies = workspace.copies();
+    Operand<CudaBlock> d = propagate == null ? gradients.d() : propagate.d();
+    Operand<CudaBlock> saved = propagate == null ? gradients.a() : propagate.saved();
+    Activation f = propagate == null ? Activation.IDENTITY : propagate.f();
+    Address half = propagate == null ? null : copies.toWrite(propagate.e());
+    int m = d.rows();
+    int n = saved.columns();
+    int units = d.columns();
+    int chunks = Kernels.chunks(m, n);
+    long partial = chunks * (n * (1L + units) + units);
+    launcher
+        .begin(kernels.thinBackward(m))
+        .number(m)
+        .number(n)
+        .number(units)
+        .number(f.ordinal())
+        .number(keep ? 1 : 0)
+        .number(round())
+        .number(Copies.pitch(n))
+        .matrix(d)
+        .address(propagate == null ? null : used(propagate.w()))
+        .matrix(saved)
+        .address(propagate == null || masksByHalf(propagate) ? copies.half(saved) : null)
+        .address(propagate == null ? null : used(propagate.e()))
+        .address(half)
+        .address(chunks == 1 ? null : workspace.room(Use.SUMS, 4 * partial))
+        .address(counters.address())
+        .address(sums == null ? null : used(sums))
+        .address(gradients == null ? null : used(gradients.dw()))
+        .address(gradients == null ? null : used(gradients.db()));
+    Kernels.blocksOfColumns(launcher, width(n, half), chunks);
+    if (propagate != null) {
+      copies.written(propagate.e(), half != null);
+    }
+    if (sums != null) {
+      copies.written(sums, false);
+    }
+    if (gradients != null) {
+      gradients.results().forEach(result -> copies.written(result, false));
+    }
   }
 
   /** {@code D W} by cuBLAS; gives where it lies. */
@@ -273,14 +399,45 @@ final class Products {
 
   /** Whether a mask can be read from the copy in bf16 of what was saved: its signs are all. */
   private static boolean masksByHalf(Op.Propagate op) {
-    return op.f() == Activation.RELU
-        && op.e().columns() % 2 == 0
-        && op.e().offset() % 2 == 0
-        && op.w().offset() % 2 == 0;
+    return op.f() == Activation.RELU;
+  }
+
+  /**
+   * {@code dW = D' A}, {@code db = D' 1}.
+   *
+   * @param summed whether db has been computed with a mask
+   */
+  void gradients(Op.Gradients op, boolean summed, Workspace workspace) {
+    if (way(op) == Way.THIN) {
+      thinBackward(null, null, op, false, workspace);
+      return;
+    }
+    if (op.dw().size() > 0) {
+      weightGradient(op, workspace);
+    }
+    if (!summed && !givesBiasGradient(op)) {
+      biasGradient(op.d(), op.db(), workspace);
+    }
+  }
+
+  /** Whether the bias gradient comes with the weight gradient. */
+  boolean givesBiasGradient(Op.Gradients op) {
+    return way(op) == Way.THIN || way(op) == Way.OWN && isOneProduct(op);
+  }
+
+  /** Whether gradients are one small product. */
+  boolean isSmall(Op.Gradients op) {
+    return way(op) != Way.THIN
+        && isOneProduct(op)
+        && rule.small(op.dw().rows(), op.dw().columns(), op.d().rows());
+  }
+
+  private boolean isOneProduct(Op.Gradients op) {
+    return op.dw().size() > 0 && kernels.tile(op.dw().rows(), op.dw().columns()).sums();
   }
 
   /** {@code db = D' 1}. */
-  void biasGradient(Operand<CudaBlock> d, Operand<CudaBlock> db, Workspace workspace) {
+  private void biasGradient(Operand<CudaBlock> d, Operand<CudaBlock> db, Workspace workspace) {
     if (db.size() > 0) {
       launcher.begin(kernels.sumColumns(d.rows())).number(d.rows()).number(d.columns()).matrix(d);
       endSums(db, d.rows(), d.columns(), d.columns(), workspace);
@@ -296,13 +453,13 @@ final class Products {
         launcher.address(sums).address(counters.address()).matrix(db), width, chunks);
   }
 
-  /** {@code dW = D' A}. */
-  void weightGradient(Op.Gradients op, Workspace workspace) {
+  /** {@code dW = D' A}; db, too, if it is small. */
+  private void weightGradient(Op.Gradients op, Workspace workspace) {
     int m = op.dw().rows();
     int n = op.dw().columns();
     int k = op.d().rows();
     Copies copies = workspace.copies();
-    if (op.dw().size() > 0 && !byCublas(op)) {
+    if (way(op) == Way.OWN) {
       Kernels.Tile tile = kernels.tile(m, n);
       launcher
           .begin(tile.gradient())
@@ -312,15 +469,19 @@ final class Products {
           .matrix(op.d())
           .matrix(op.a())
           .matrix(op.dw());
-      tile.blocks(launcher, m, n);
-    } else if (op.dw().size() > 0 && precision == Precision.TF32 && pays(m, n, k)) {
+      if (tile.sums()) {
+        launcher.matrix(op.db());
+        copies.written(op.db(), false);
+      }
+      tile.blocks(launcher, m, tile.sums() ? n + 1 : n);
+    } else if (precision == Precision.TF32 && pays(m, n, k)) {
       Factor d = turned(op.d(), Use.LEFT, workspace);
       Factor a = turned(op.a(), Use.RIGHT, workspace);
-      cublas.forward(precision, d, a, result(op.dw()), m, n, k);
-    } else if (op.dw().size() > 0) {
+      cublas.forward(precision, d, a, used(op.dw()), m, n, k);
+    } else {
       boolean whole = pitch(m) == m && pitch(n) == n;
       Address product =
-          whole ? result(op.dw()) : workspace.room(Use.PRODUCT, 4L * pitch(m) * pitch(n));
+          whole ? used(op.dw()) : workspace.room(Use.PRODUCT, 4L * pitch(m) * pitch(n));
       Factor d = factor(op.d(), Form.HALF, copies);
       Factor a = factor(op.a(), Form.HALF, copies);
       cublas.gradient(precision, d, a, product, pitch(m), pitch(n), k);
@@ -364,10 +525,10 @@ final class Products {
 
   /** A factor as cuBLAS takes it in the engine's precision. */
   private Factor factor(Operand<CudaBlock> matrix, Form form, Copies copies) {
-    timeline.use(matrix.block());
+    Address floats = used(matrix);
     return precision == Precision.BF16
         ? new Factor(copies.of(matrix, form, this::round), Copies.pitch(matrix.columns()))
-        : new Factor(address(matrix), matrix.columns());
+        : new Factor(floats, matrix.columns());
   }
 
   private void round(Operand<CudaBlock> matrix, Form form, Address copy) {
@@ -384,12 +545,9 @@ final class Products {
         .blocks(Kernels.blocksOfVectors((long) rows * pitch), 1);
   }
 
-  private Address result(Operand<CudaBlock> matrix) {
+  /** The address of a matrix that a launch uses. */
+  private Address used(Operand<CudaBlock> matrix) {
     timeline.use(matrix.block());
-    return address(matrix);
-  }
-
-  private static Address address(Operand<CudaBlock> matrix) {
     return matrix.block().address().plus(4 * matrix.offset());
   }
 
@@ -399,25 +557,19 @@ final class Products {
       return;
     }
     for (Op op : ops) {
-      if (op instanceof Op.Forward f && byCublas(f)) {
+      if (op instanceof Op.Forward f && way(f) != Way.OWN) {
         copies.expect(f.x(), Form.HALF);
-        copies.expect(f.w(), Form.WEIGHTS);
-      } else if (op instanceof Op.Propagate p && !ownPropagation(p)) {
+        if (way(f) == Way.CUBLAS) {
+          copies.expect(f.w(), Form.WEIGHTS);
+        }
+      } else if (op instanceof Op.Propagate p && way(p) == Way.CUBLAS) {
         copies.expect(p.d(), Form.HALF);
         copies.expect(p.w(), Form.WEIGHTS);
-      } else if (op instanceof Op.Gradients g && byCublas(g)) {
+      } else if (op instanceof Op.Gradients g && way(g) == Way.CUBLAS) {
         copies.expect(g.d(), Form.HALF);
         copies.expect(g.a(), Form.HALF);
       }
     }
-  }
-
-  private boolean byCublas(Op.Forward op) {
-    return !own(op.a().rows(), op.a().columns(), op.x().columns());
-  }
-
-  private boolean byCublas(Op.Gradients op) {
-    return !own(op.dw().rows(), op.dw().columns(), op.d().rows());
   }
 
   /**
@@ -431,16 +583,17 @@ final class Products {
     if (op instanceof Op.Gather gather) {
       return gather.data().overlaps(matrix);
     } else if (op instanceof Op.Forward f) {
-      return reads(matrix, f.x(), byCublas(f))
+      return reads(matrix, f.x(), way(f) != Way.OWN)
           || reads(matrix, f.w(), false)
           || reads(matrix, f.b(), false);
     } else if (op instanceof Op.Propagate p) {
-      boolean ends = summed && (thin(p) || !ownPropagation(p));
-      return reads(matrix, p.d(), !ownPropagation(p))
+      boolean takesCopy = way(p) == Way.THIN || way(p) == Way.CUBLAS && summed;
+      return reads(matrix, p.d(), way(p) == Way.CUBLAS)
           || reads(matrix, p.w(), false)
-          || reads(matrix, p.saved(), ends && masksByHalf(p));
+          || reads(matrix, p.saved(), takesCopy && masksByHalf(p));
     } else if (op instanceof Op.Gradients g) {
-      return reads(matrix, g.d(), byCublas(g) && summed) || reads(matrix, g.a(), byCublas(g));
+      return reads(matrix, g.d(), way(g) == Way.CUBLAS && summed)
+          || reads(matrix, g.a(), way(g) != Way.OWN);
     }
     return op.operands().stream().anyMatch(matrix::overlaps);
   }

@@ -67,8 +67,7 @@ class ProductEndsTest {
     int halfAlone = places.next(m * pitch / 2);
     int masked = places.next(size);
     int counters = places.next(groups);
-    int[] errors =
-        new int[4]; // by mask_column_sums and thin_propagate, from floats and from a half
+    int[] errors = new int[4]; // by mask_column_sums and thin_backward, from floats and from a half
     int[] halfErrors = new int[4];
     int[] biasGradients = new int[4];
     for (int i = 0; i < 4; i++) {
@@ -129,14 +128,15 @@ class ProductEndsTest {
           n,
           arguments(m, n, K, number, x, w, saved, new Matrix(runner, e)));
       boolean tall = Kernels.tall(m);
-      String module = tall ? "mask_column_sums" : "mask_column_sums_low";
+      String low = tall ? "" : "_low";
       int across = tall ? 16 : 32;
+      int lanes = tall ? 8 : 16;
       runner.launch(
-          runner.kernel(module, "sum_columns"),
+          runner.kernel("mask_column_sums" + low, "sum_columns"),
           ceil(n, 32),
           chunks,
           across,
-          8,
+          lanes,
           arguments(m, n, new Matrix(runner, e), sumsOfChunks, counted, new Matrix(runner, db)));
 
       int inPlace = keepZ == 1 ? zOfTwo : aOfTwo;
@@ -154,7 +154,7 @@ class ProductEndsTest {
           1,
           arguments((long) size, number, saved, new Matrix(runner, masked)));
 
-      boolean signs = f == Activation.RELU && n % 2 == 0; // of a pair
+      boolean signs = f == Activation.RELU;
       for (int i = 0; i < 4; i++) {
         boolean thin = i % 2 == 1;
         boolean inPitch = i >= 2;
@@ -165,32 +165,55 @@ class ProductEndsTest {
         if (!thin && !inPitch) {
           multiply(runner, m, n, leftTransposed, right, errors[i]);
         }
-        Object[] factors =
-            thin
-                ? arguments(K, x, w)
-                : arguments(runner.from(inPitch ? product : errors[i]), inPitch ? pitch : n);
-        runner.launch(
-            thin
-                ? runner.kernel("thin_propagate", "thin_propagate")
-                : runner.kernel(module, "mask_column_sums"),
-            groups,
-            chunks,
-            thin ? 16 : across,
-            8,
-            arguments(
-                m,
-                n,
-                number,
-                1,
-                pitch,
-                factors,
-                saved,
-                savedHalf,
-                to,
-                half,
-                sumsOfChunks,
-                counted,
-                gradient));
+        if (thin) {
+          runner.launch(
+              runner.kernel("thin_backward" + low, "thin_backward"),
+              groups,
+              chunks,
+              across,
+              lanes,
+              arguments(
+                  m,
+                  n,
+                  K,
+                  number,
+                  1,
+                  0,
+                  pitch,
+                  x,
+                  runner.from(right),
+                  saved,
+                  savedHalf,
+                  runner.from(errors[i]),
+                  half,
+                  sumsOfChunks,
+                  counted,
+                  runner.from(biasGradients[i]),
+                  new CUdeviceptr(),
+                  new CUdeviceptr()));
+        } else {
+          runner.launch(
+              runner.kernel("mask_column_sums" + low, "mask_column_sums"),
+              groups,
+              chunks,
+              across,
+              lanes,
+              arguments(
+                  m,
+                  n,
+                  number,
+                  1,
+                  pitch,
+                  runner.from(inPitch ? product : errors[i]),
+                  inPitch ? pitch : n,
+                  saved,
+                  savedHalf,
+                  to,
+                  half,
+                  sumsOfChunks,
+                  counted,
+                  gradient));
+        }
       }
 
       float[] results = runner.read();
@@ -201,7 +224,8 @@ class ProductEndsTest {
       assertRounded(results, a, halfOfA, m, n);
       assertRounded(results, a, halfAlone, m, n);
       assertSame(results, e, masked, size);
-      float[] expectedSums = columnSums(Arrays.copyOfRange(results, e, e + size), m, n, chunks);
+      float[] expectedSums =
+          columnSums(Arrays.copyOfRange(results, e, e + size), m, n, chunks, lanes);
       assertEquals(
           Arrays.toString(expectedSums), Arrays.toString(Arrays.copyOfRange(results, db, db + n)));
       for (int i = 0; i < 4; i++) {
@@ -215,8 +239,8 @@ class ProductEndsTest {
     }
   }
 
-  /** In the order of sum_columns: each chunk by 8 lanes, and the chunks likewise. */
-  private static float[] columnSums(float[] matrix, int m, int n, int chunks) {
+  /** In the order of sum_columns: each chunk by so many lanes, and the chunks likewise. */
+  private static float[] columnSums(float[] matrix, int m, int n, int chunks, int lanes) {
     int rows = ceil(m, chunks);
     float[] sums = new float[n];
     for (int j = 0; j < n; j++) {
@@ -227,24 +251,24 @@ class ProductEndsTest {
         for (int i = 0; i < column.length; i++) {
           column[i] = matrix[(from + i) * n + j];
         }
-        ofChunks[chunk] = byLanes(column);
+        ofChunks[chunk] = byLanes(column, lanes);
       }
-      sums[j] = chunks == 1 ? ofChunks[0] : byLanes(ofChunks);
+      sums[j] = chunks == 1 ? ofChunks[0] : byLanes(ofChunks, lanes);
     }
     return sums;
   }
 
-  private static float byLanes(float[] numbers) {
-    float[] lanes = new float[8];
+  private static float byLanes(float[] numbers, int lanes) {
+    float[] sums = new float[lanes];
     for (int i = 0; i < numbers.length; i++) {
-      lanes[i % lanes.length] += numbers[i];
+      sums[i % lanes] += numbers[i];
     }
-    for (int step = lanes.length / 2; step > 0; step /= 2) {
+    for (int step = lanes / 2; step > 0; step /= 2) {
       for (int lane = 0; lane < step; lane++) {
-        lanes[lane] += lanes[lane + step];
+        sums[lane] += sums[lane + step];
       }
     }
-    return lanes[0];
+    return sums[0];
   }
 
   @ParameterizedTest

@@ -264,7 +264,7 @@ class StackStepTest {
     }
   }
 
-  /** A step by one kernel after the other; products by the wide tile, whose bits are the same. */
+  /** A step by one kernel after the other; but for gradients by the wide tile: the same bits. */
   private static final class Separate {
     private static final int WG = 256;
 
@@ -392,10 +392,12 @@ class StackStepTest {
     }
 
     private void gradients(int l, int a) {
-      product(
-          "gemm_gradient",
-          memory.n(l),
-          memory.n(l - 1),
+      runner.launch(
+          runner.kernel("gemm_gradients", "gemm_gradients"),
+          ceil(memory.n(l - 1) + 1, 32),
+          ceil(memory.n(l), 8),
+          32,
+          4,
           memory.n(l),
           memory.n(l - 1),
           memory.m,
@@ -404,19 +406,7 @@ class StackStepTest {
           block,
           (long) a,
           block,
-          (long) memory.gradient + memory.w[l]);
-      runner.launch(
-          runner.kernel("mask_column_sums_low", "sum_columns"),
-          ceil(memory.n(l), 32),
-          1,
-          32,
-          8,
-          memory.m,
-          memory.n(l),
-          block,
-          (long) memory.d[l],
-          new CUdeviceptr(),
-          new CUdeviceptr(),
+          (long) memory.gradient + memory.w[l],
           block,
           (long) memory.gradient + memory.b[l]);
     }
