@@ -1,20 +1,16 @@
 /*
  * Copies of matrices in the forms that cuBLAS multiplies fastest. X is [m x n].
  *
- *   round_bf16    half = bf16(X)                                 half [rows x n] in rows of pitch
- *   gather_bf16   x_ij = data[rows[at][i]][j], half = bf16(X)    as in gather.cl; half [m x n] likewise
- *   turn          t = X'                                         t [n x m]
- *   crop          X = the first columns of P                     P [m x n] in rows of pitch
+ *   round_bf16   half = bf16(X)                  half [rows x n] in rows of pitch
+ *   turn         t = X'                          t [n x m]
+ *   crop         X = the first columns of P      P [m x n] in rows of pitch
  *
- * The rows of half beyond m are zeros. gather_bf16 writes X itself only if keep is not 0.
- * Launch: one work-item for VW numbers of the copy, of X for crop, groups of WG; but turn in groups
- * of TX by WG / TX work-items, ceil(m / TX) by ceil(n / TX) groups.
- * Memory alone counts: 6 bytes a number for a copy in bf16, 10 for a gathered one instead of 14 by
- * two launches, 8 for the others. turn's tiles pass through local memory, so that both sides are
- * read and written as lines.
+ * The rows of half beyond m are zeros. Launch: one work-item for VW numbers of the copy, of X for
+ * crop, groups of WG; but turn in groups of TX by WG / TX work-items, ceil(m / TX) by ceil(n / TX)
+ * groups. Memory alone counts: 6 bytes a number for a copy in bf16, 8 for the others. turn's tiles pass
+ * through local memory, so that both sides are read and written as lines.
  */
 #include "bf16.h"
-#include "gather.h"
 
 #define TX 32
 
@@ -42,23 +38,6 @@ KERNEL(WG, 1) void crop(int m, int n, int pitch, const float *RESTRICT p, float 
     part[j] = row + below < m ? p[(row + below) * pitch + column + j - below * n] : 0.0f;
   }
   write_up_to((INDEX)m * n - i, part, x + atX + i);
-}
-
-KERNEL(WG, 1) void gather_bf16(int m, int n, int pitch, int keep, int length,
-    const float *RESTRICT data, INDEX atData, const int *RESTRICT rows, const int *RESTRICT at,
-    float *RESTRICT x, INDEX atX, HALF *RESTRICT half) {
-  const INDEX i = ((INDEX)GROUP(0) * WG + ITEM(0)) * VW;
-  const INDEX row = i / pitch;
-  const int column = (int)(i - row * pitch);
-  if (row < m) {
-    float part[VW];
-    const int from = rows[(INDEX)at[0] * length + row];
-    read_up_to(n - column, data + atData + from * (INDEX)n + column, part);
-    if (keep) {
-      write_up_to(n - column, part, x + atX + row * n + column);
-    }
-    write_halves(n - column, part, half + i);
-  }
 }
 
 KERNEL(TX, WG / TX) void turn(int m, int n, const float *RESTRICT x, INDEX atX,

@@ -44,7 +44,7 @@ final class Equations implements AutoCloseable {
     } else if (op instanceof Op.Advance advance) {
       launcher.begin(kernels.cursorAdvance()).block(advance.cursor().block()).blocks(1, 1);
     } else if (op instanceof Op.Gather gather) {
-      gather(gather, true, workspace);
+      gather(gather, null, true, workspace);
     } else if (op instanceof Op.Forward forward) {
       products.forward(forward, workspace);
     } else if (op instanceof Op.OutputError error) {
@@ -78,29 +78,42 @@ final class Equations implements AutoCloseable {
   }
 
   /**
-   * Launches {@code X = data[rows]}.
+   * Launches {@code X = data[rows]}, and {@code Y = data[rows]} of the same rows, or not.
    *
+   * @param targets of Y, which has no copy; or null
    * @param keep whether X is needed as floats, not only as the copy that the next product takes
    */
-  void gather(Op.Gather op, boolean keep, Workspace workspace) {
-    if (op.batch().size() == 0) {
-      return;
-    }
+  void gather(Op.Gather op, Op.Gather targets, boolean keep, Workspace workspace) {
     int m = op.batch().rows();
     int n = op.batch().columns();
     Address half = workspace.copies().toWrite(op.batch());
-    launcher.begin(half == null ? kernels.gather() : kernels.gatherBf16()).number(m).number(n);
-    if (half != null) {
-      launcher.number(Copies.pitch(n)).number(keep ? 1 : 0);
+    int pitch = half == null ? n : Copies.pitch(n);
+    long groups = Kernels.blocksOfVectors((long) m * pitch);
+    long groupsOfTargets = targets == null ? 0 : Kernels.blocksOfVectors(targets.batch().size());
+    if (groups + groupsOfTargets == 0) {
+      return;
     }
-    launcher.number(op.rows().columns());
-    launcher.matrix(op.data()).block(op.rows().block()).block(op.at().block()).matrix(op.batch());
-    if (half != null) {
-      launcher.address(half);
-    }
-    long elements = (long) m * (half == null ? n : Copies.pitch(n));
-    launcher.blocks(Kernels.blocksOfVectors(elements), 1);
+    launcher
+        .begin(kernels.gatherBatch())
+        .number(m)
+        .number(n)
+        .number(pitch)
+        .number(keep ? 1 : 0)
+        .number(op.rows().columns())
+        .number((int) Math.min(Integer.MAX_VALUE, groups))
+        .number(targets == null ? 0 : targets.batch().columns())
+        .block(op.rows().block())
+        .block(op.at().block())
+        .matrix(op.data())
+        .matrix(op.batch())
+        .address(half)
+        .address(targets == null ? null : products.used(targets.data()))
+        .address(targets == null ? null : products.used(targets.batch()))
+        .blocks(groups + groupsOfTargets, 1);
     workspace.copies().written(op.batch(), half != null);
+    if (targets != null) {
+      workspace.copies().written(targets.batch(), false);
+    }
   }
 
   private void outputError(Op.OutputError op) {

@@ -81,8 +81,7 @@ final class Kernels implements AutoCloseable {
   private final Kernel updateSgd;
   private final Kernel updateMomentum;
   private final Kernel updateAdam;
-  private final Kernel gather;
-  private final Kernel gatherBf16;
+  private final Kernel gatherBatch;
   private final Kernel roundBf16;
   private final Kernel turn;
   private final Kernel crop;
@@ -156,9 +155,8 @@ final class Kernels implements AutoCloseable {
       updateSgd = kernel(updates, "update_sgd", THREADS, 1);
       updateMomentum = kernel(updates, "update_momentum", THREADS, 1);
       updateAdam = kernel(updates, "update_adam", THREADS, 1);
-      gather = kernel(load("gather"), "gather", THREADS, 1);
+      gatherBatch = kernel(load("gather_batch"), "gather_batch", THREADS, 1);
       CUmodule copies = load("copies");
-      gatherBf16 = kernel(copies, "gather_bf16", THREADS, 1);
       roundBf16 = kernel(copies, "round_bf16", THREADS, 1);
       crop = kernel(copies, "crop", THREADS, 1);
       turn = kernel(copies, "turn", COLUMNS, THREADS / COLUMNS);
@@ -264,12 +262,8 @@ final class Kernels implements AutoCloseable {
     return updateAdam;
   }
 
-  Kernel gather() {
-    return gather;
-  }
-
-  Kernel gatherBf16() {
-    return gatherBf16;
+  Kernel gatherBatch() {
+    return gatherBatch;
   }
 
   Kernel roundBf16() {

@@ -43,7 +43,7 @@ final class Plan {
     private final Op.Gradients[] sums; // of a propagation: whose bias gradient comes with it
     private final Op.Gradients[] above; // of a propagation: the gradients that come with it
     private final boolean[] summed; // whether a bias gradient comes with a mask
-    private final boolean[] launched; // gradients that are there already
+    private final boolean[] launched; // what another call's launch has done
 
     Launch(List<Op> ops, List<Operand<CudaBlock>> scratch, Workspace workspace) {
       this.ops = ops;
@@ -110,7 +110,10 @@ final class Plan {
     private void launch(int i) {
       Op op = ops.get(i);
       if (op instanceof Op.Gather gather) {
-        equations.gather(gather, readsFloats(gather.batch(), i), workspace);
+        if (!launched[i]) {
+          equations.gather(
+              gather, gatheredWith(gather, i + 1), readsFloats(gather.batch(), i), workspace);
+        }
       } else if (op instanceof Op.Forward forward) {
         products.forward(forward, readsFloats(forward.a(), i), workspace);
       } else if (op instanceof Op.Propagate propagate) {
@@ -127,6 +130,22 @@ final class Plan {
       } else {
         equations.launch(op, workspace);
       }
+    }
+
+    /** Call j, if it gathers the same rows of other data and may do so in the same launch. */
+    private Op.Gather gatheredWith(Op.Gather first, int j) {
+      if (j < ops.size()
+          && ops.get(j) instanceof Op.Gather second
+          && second.rows() == first.rows()
+          && second.at() == first.at()
+          && second.batch().rows() == first.batch().rows()
+          && workspace.copies().toWrite(second.batch()) == null
+          && second.operands().stream().noneMatch(first.batch()::overlaps)
+          && !second.batch().overlaps(first.data())) {
+        launched[j] = true;
+        return second;
+      }
+      return null;
     }
 
     /** Begins on the branch what may run beside the calls after call i. */

@@ -546,7 +546,7 @@ final class Products {
   }
 
   /** The address of a matrix that a launch uses. */
-  private Address used(Operand<CudaBlock> matrix) {
+  Address used(Operand<CudaBlock> matrix) {
     timeline.use(matrix.block());
     return matrix.block().address().plus(4 * matrix.offset());
   }

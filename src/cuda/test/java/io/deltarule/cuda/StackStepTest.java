@@ -283,8 +283,7 @@ class StackStepTest {
     void step() {
       final int layers = memory.layers;
       final int m = memory.m;
-      gather(memory.inputs, memory.n(0), memory.x);
-      gather(memory.targets, memory.n(layers), memory.y);
+      gather();
       for (int l = 1; l <= layers; l++) {
         product(
             "gemm_forward",
@@ -332,22 +331,32 @@ class StackStepTest {
       runner.launch(runner.kernel("cursor", "cursor_advance"), 1, 1, 1, 1, runner.from(memory.at));
     }
 
-    private void gather(int data, int n, int batch) {
+    private void gather() {
+      int inputs = memory.n(0);
+      int targets = memory.n(memory.layers);
+      int groupsOfInputs = ceil(memory.m * inputs, WG * 4);
       runner.launch(
-          runner.kernel("gather", "gather"),
-          ceil(memory.m * n, WG * 4),
+          runner.kernel("gather_batch", "gather_batch"),
+          groupsOfInputs + ceil(memory.m * targets, WG * 4),
           1,
           WG,
           1,
           memory.m,
-          n,
+          inputs,
+          inputs,
+          1,
           memory.m,
-          block,
-          (long) data,
+          groupsOfInputs,
+          targets,
           runner.from(memory.rows),
           runner.from(memory.at),
           block,
-          (long) batch);
+          (long) memory.inputs,
+          block,
+          (long) memory.x,
+          new CUdeviceptr(),
+          runner.from(memory.targets),
+          runner.from(memory.y));
     }
 
     private void product(String name, int rows, int columns, Object... arguments) {
