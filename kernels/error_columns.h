@@ -21,7 +21,9 @@
 #ifndef PAIR
 #define PAIR 2
 #endif
+#ifndef LOADS
 #define LOADS (AHEAD / PAIR) /* rows on their way, at most */
+#endif
 
 struct __align__(4 * PAIR) FLOATS {
   float part[PAIR];

@@ -19,7 +19,10 @@
  */
 #include "error_columns.h"
 
+/* The most units that there may be. */
+#ifndef UNITS
 #define UNITS 16
+#endif
 
 /* What the kernel is given. */
 struct Layer {
@@ -35,78 +38,63 @@ struct Layer {
 #define LINE_OF_SUMS 0
 #define LINE_OF_DW 1
 
-/* Rounds so many pairs to bf16. */
-DEVICE void round_pairs(const int rows, FLOATS *pairs) {
-  UNROLL for (int i = 0; i < rows; i++) {
-    UNROLL for (int j = 0; j < PAIR; j++) {
-      pairs[i].part[j] = widened(rounded(pairs[i].part[j]));
-    }
-  }
-}
-
 /*
  * Takes the first of the sums and moves the others up: a loop that indexed them would keep them out
  * of registers, and adding is too long to be unrolled for each.
  */
-DEVICE float take(const int units, float *dw) {
+DEVICE float take(float *dw) {
   const float first = dw[0];
-  UNROLL for (int c = 1; c < units * PAIR; c++) {
+  UNROLL for (int c = 1; c < UNITS * PAIR; c++) {
     dw[c - 1] = dw[c];
   }
   return first;
 }
 
-/* The work-item's columns of a chunk, of so many units at most, so many rows at once. */
-DEVICE void columns_of(const int units, const int aligned, const int f, const int loads,
-                       const Layer &s, const Chunks &chunks, LOCAL_PTR float *shared) {
+/*
+ * The work-item's columns of a chunk, so many rows at once. Beyond the last row and unit are zeros,
+ * which change no sum.
+ */
+DEVICE void columns_of(const int aligned, const int f, const int rows, const Layer &s,
+                       const Chunks &chunks, LOCAL_PTR float *shared) {
   const int column = (GROUP(0) * CX + ITEM(0)) * PAIR;
   const int left = s.n - column;
   const int end = chunk_start(GROUP(1) + 1, GROUPS(1), s.m);
+  const int round = s.round && !s.savedHalf;
+  FLOATS weights[UNITS];
   float sums[PAIR], dw[UNITS * PAIR];
+  UNROLL for (int p = 0; p < UNITS; p++) {
+    weights[p] = pair_at(aligned, s.w && p < s.units ? left : 0, s.w + (INDEX)p * s.n + column);
+  }
   UNROLL for (int j = 0; j < PAIR; j++) {
     sums[j] = 0.0f;
   }
-  UNROLL for (int c = 0; c < units * PAIR; c++) {
+  UNROLL for (int c = 0; c < UNITS * PAIR; c++) {
     dw[c] = 0.0f;
   }
   if (column < (s.half ? s.pitch : s.n)) {
-    for (int row = chunk_start(GROUP(1), GROUPS(1), s.m) + ITEM(1); row < end; row += loads * CY) {
-      FLOATS errors[LOADS], kept[LOADS], slopes[LOADS];
-      read_rows(aligned, loads, row, column, end, s.n, s.saved, s.savedHalf, s.pitch, kept);
-      UNROLL for (int i = 0; i < loads; i++) {
-        UNROLL for (int j = 0; j < PAIR; j++) {
-          errors[i].part[j] = 0.0f;
-          slopes[i].part[j] = derivative(f, kept[i].part[j]);
-        }
-      }
-      if (s.round) {
-        round_pairs(loads, kept);
-      }
-      UNROLL for (int p = 0; p < units; p++) {
-        if (p < s.units) {
-          const FLOATS weights =
-              pair_at(aligned, s.w ? left : 0, s.w + (INDEX)p * s.n + column);
-          UNROLL for (int i = 0; i < loads; i++) {
-            const INDEX line = row + i * CY;
-            if (line < end) {
-              const float error = s.d[line * s.units + p];
-              UNROLL for (int j = 0; j < PAIR; j++) {
-                errors[i].part[j] = fmaf(error, weights.part[j], errors[i].part[j]);
-                dw[p * PAIR + j] = fmaf(error, kept[i].part[j], dw[p * PAIR + j]);
-              }
-            }
-          }
-        }
-      }
-      UNROLL for (int i = 0; i < loads; i++) {
+    for (int row = chunk_start(GROUP(1), GROUPS(1), s.m) + ITEM(1); row < end; row += rows * CY) {
+      FLOATS kept[LOADS];
+      read_rows(aligned, rows, row, column, end, s.n, s.saved, s.savedHalf, s.pitch, kept);
+      UNROLL for (int i = 0; i < rows; i++) {
         const INDEX line = row + i * CY;
-        if (line < end && s.w) {
-          UNROLL for (int j = 0; j < PAIR; j++) {
-            /* a product, not a choice: 0 times NaN and 0 times infinity are NaN */
-            errors[i].part[j] *= slopes[i].part[j];
-            sums[j] += errors[i].part[j];
+        float d[UNITS];
+        UNROLL for (int p = 0; p < UNITS; p++) {
+          d[p] = line < end && p < s.units ? s.d[line * s.units + p] : 0.0f;
+        }
+        FLOATS errors;
+        UNROLL for (int j = 0; j < PAIR; j++) {
+          const float input = round ? widened(rounded(kept[i].part[j])) : kept[i].part[j];
+          errors.part[j] = 0.0f;
+          UNROLL for (int p = 0; p < UNITS; p++) {
+            errors.part[j] = fmaf(d[p], weights[p].part[j], errors.part[j]);
+            dw[p * PAIR + j] = fmaf(d[p], input, dw[p * PAIR + j]);
           }
-          write_errors(aligned, line, column, s.n, errors[i], s.keep ? s.e : 0, s.half, s.pitch);
+          /* a product, not a choice: 0 times NaN and 0 times infinity are NaN */
+          errors.part[j] *= derivative(f, kept[i].part[j]);
+          sums[j] += errors.part[j];
+        }
+        if (line < end && s.w) {
+          write_errors(aligned, line, column, s.n, errors, s.keep ? s.e : 0, s.half, s.pitch);
         }
       }
     }
@@ -120,7 +108,7 @@ DEVICE void columns_of(const int units, const int aligned, const int f, const in
   if (s.dw) {
     ROLLED for (int c = 0; c < s.units * PAIR; c++) {
       const int p = c / PAIR;
-      add_columns(take(units, dw), column + c % PAIR, s.n, shared,
+      add_columns(take(dw), column + c % PAIR, s.n, shared,
                   sums_of_chunk(s.n, LINE_OF_DW + p, chunks, s.dw + (INDEX)p * s.n));
     }
   }
@@ -154,12 +142,10 @@ KERNEL(CX, CY) void thin_backward(int m, int n, int units, int f, int keep, int 
   const Chunks errors = {partial + (INDEX)(LINE_OF_DW + units) * GROUPS(1) * n, counters};
   const int aligned = n % PAIR == 0 && (savedHalf || starts_pairs(s.saved)) &&
                       starts_pairs(e) && starts_pairs(w);
-  if (aligned && units == 1 && f == RELU) {
-    columns_of(1, 1, RELU, LOADS, s, chunks, shared);
-  } else if (aligned && f == RELU) {
-    columns_of(UNITS, 1, RELU, 2, s, chunks, shared);
+  if (aligned && f == RELU) {
+    columns_of(1, RELU, LOADS, s, chunks, shared);
   } else {
-    columns_of(UNITS, aligned, f, 2, s, chunks, shared);
+    columns_of(aligned, f, 2, s, chunks, shared);
   }
   const int first = GROUP(0) == 0 && dw != 0;
   if (first) {

@@ -6,18 +6,22 @@
  * X is read as floats, rounded to bf16 if round is not 0, or, if half is not null, as its copy in
  * bf16, in rows of pitch: the numbers are the same. Z is written only if keep is not 0.
  *
- * Launch: groups of WG; a warp for a row if n is 1, otherwise for ROWS of them, which spares the reading
- * of W for each. The lanes of a warp share out a row's k by fours (VW), and their sums are added as a
- * tree. Memory and waiting alone count: on an H200, 256 x 1024 to
- * one unit, a rounding of W, a product of cuBLAS and bias_activation take 9 us.
+ * Launch: groups of WG; each warp has ROWS rows: several spare the reading of W for each. The lanes of
+ * a warp share out a row's k by fours (VW), and their sums are added as a tree. Memory and waiting
+ * alone count: on an H200, 256 x 1024 to one unit, a rounding of W, a product of cuBLAS and
+ * bias_activation take 9 us, this 5.
  */
 #include "activation.h"
 #include "bf16.h"
 
 #define WARP 32
+
+/* The most units that there may be, a warp's rows, and how many fours of each are on their way. */
+#ifndef UNITS
 #define UNITS 16
-#define ROWS 2
-#define LOADS 4
+#endif
+#define ROWS (UNITS == 1 ? 1 : 2)
+#define LOADS (UNITS == 1 ? 4 : 1)
 
 /* What the kernel is given. */
 struct Layer {
@@ -51,40 +55,40 @@ DEVICE void read_inputs(const Layer &s, INDEX i, int column, float *part) {
   }
 }
 
-/* So many rows from first on by a warp, of so many units at most, loads fours of each at once. */
-DEVICE void rows_of(const int units, const int rows, const int loads, const Layer &s, INDEX first) {
+/* A warp's rows from first on. */
+DEVICE void rows_of(const Layer &s, INDEX first) {
   const int lane = group_item() % WARP;
   float sums[ROWS][UNITS];
-  UNROLL for (int r = 0; r < rows; r++) {
-    UNROLL for (int p = 0; p < units; p++) {
+  UNROLL for (int r = 0; r < ROWS; r++) {
+    UNROLL for (int p = 0; p < UNITS; p++) {
       sums[r][p] = 0.0f;
     }
   }
-  for (int from = lane * VW; from < s.k; from += loads * WARP * VW) {
+  for (int from = lane * VW; from < s.k; from += LOADS * WARP * VW) {
     float inputs[LOADS][ROWS][VW];
-    UNROLL for (int i = 0; i < loads; i++) {
-      UNROLL for (int r = 0; r < rows; r++) {
+    UNROLL for (int i = 0; i < LOADS; i++) {
+      UNROLL for (int r = 0; r < ROWS; r++) {
         read_inputs(s, first + r, from + i * WARP * VW, inputs[i][r]);
       }
     }
-    UNROLL for (int i = 0; i < loads; i++) {
+    UNROLL for (int i = 0; i < LOADS; i++) {
       const int column = from + i * WARP * VW;
-      UNROLL for (int p = 0; p < units; p++) {
-        if (p < s.n && column < s.k) {
-          float weights[VW];
-          read_up_to(s.k - column, s.w + (INDEX)p * s.k + column, weights);
-          UNROLL for (int r = 0; r < rows; r++) {
-            UNROLL for (int j = 0; j < VW; j++) {
-              sums[r][p] = fmaf(inputs[i][r][j], weights[j], sums[r][p]);
-            }
+      float weights[UNITS][VW];
+      UNROLL for (int p = 0; p < UNITS; p++) {
+        read_up_to(p < s.n ? s.k - column : 0, s.w + (INDEX)p * s.k + column, weights[p]);
+      }
+      UNROLL for (int p = 0; p < UNITS; p++) {
+        UNROLL for (int r = 0; r < ROWS; r++) {
+          UNROLL for (int j = 0; j < VW; j++) {
+            sums[r][p] = fmaf(inputs[i][r][j], weights[p][j], sums[r][p]);
           }
         }
       }
     }
   }
-  UNROLL for (int r = 0; r < rows; r++) {
+  UNROLL for (int r = 0; r < ROWS; r++) {
     float own = 0.0f; /* lane p keeps the sum of unit p */
-    UNROLL for (int p = 0; p < units; p++) {
+    UNROLL for (int p = 0; p < UNITS; p++) {
       if (p < s.n) {
         UNROLL for (int step = WARP / 2; step > 0; step /= 2) {
           sums[r][p] += __shfl_xor_sync(0xffffffffu, sums[r][p], step);
@@ -110,9 +114,5 @@ KERNEL(WG, 1) void thin_forward(int m, int n, int k, int f, int keep, int round,
   const Layer layer = {m, n, k, f, keep, round, pitch, x + atX, half, w + atW, b + atB, z + atZ,
                        a + atA};
   const INDEX warp = (INDEX)GROUP(0) * (WG / WARP) + group_item() / WARP;
-  if (n == 1) {
-    rows_of(1, 1, LOADS, layer, warp);
-  } else {
-    rows_of(UNITS, ROWS, 1, layer, warp * ROWS);
-  }
+  rows_of(layer, warp * ROWS);
 }

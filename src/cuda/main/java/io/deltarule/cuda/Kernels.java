@@ -26,17 +26,16 @@ final class Kernels implements AutoCloseable {
   static final int THREADS_OF_ERROR = 128;
 
   private static final int VECTOR = 4; // VW: the neighbours that one thread takes
-  private static final int COLUMNS = 32; // of a block of mask_column_sums, whichever; TX
+  private static final int SIDE = 32; // TX, of a square of turn
 
-  /** WG of the tall mask_column_sums, and CX: each thread has a pair of the columns. */
-  private static final int THREADS_OF_PAIRS = 128;
+  /** WG of the kernels that go through columns, of tall matrices and of others. */
+  private static final int THREADS_OF_TALL = 128;
 
-  private static final int PAIRS = COLUMNS / 2;
-
-  /** WG of the others: each thread has one column. */
   private static final int THREADS_OF_LOW = 512;
+  private static final int ACROSS = 16; // CX of both: the threads side by side
+  private static final int PAIR = 2; // columns of a thread of the tall ones; the others have one
 
-  /** WG of thin_forward, and the rows that a warp of it has of one unit, and of several. */
+  /** WG of thin_forward, and the rows that a warp of it has if there are several units. */
   private static final int THREADS_OF_THIN = 128;
 
   private static final int WARP = 32;
@@ -70,8 +69,11 @@ final class Kernels implements AutoCloseable {
   private final Kernel maskTallSums;
   private final Kernel maskLowSums;
   private final Kernel thinForward;
+  private final Kernel oneForward;
   private final Kernel thinTallBackward;
   private final Kernel thinLowBackward;
+  private final Kernel oneTallBackward;
+  private final Kernel oneLowBackward;
   private final Kernel sumTallColumns;
   private final Kernel sumLowColumns;
   private final Kernel outputErrorSigmoid;
@@ -136,16 +138,17 @@ final class Kernels implements AutoCloseable {
       biasActivation = kernel(elements, "bias_activation", THREADS, 1);
       mask = kernel(elements, "mask", THREADS, 1);
       CUmodule tall = load("mask_column_sums");
-      maskTallSums = kernel(tall, "mask_column_sums", PAIRS, THREADS_OF_PAIRS / PAIRS);
-      sumTallColumns = kernel(tall, "sum_columns", PAIRS, THREADS_OF_PAIRS / PAIRS);
+      maskTallSums = tall(tall, "mask_column_sums");
+      sumTallColumns = tall(tall, "sum_columns");
       CUmodule low = load("mask_column_sums_low");
-      maskLowSums = kernel(low, "mask_column_sums", COLUMNS, THREADS_OF_LOW / COLUMNS);
-      sumLowColumns = kernel(low, "sum_columns", COLUMNS, THREADS_OF_LOW / COLUMNS);
+      maskLowSums = low(low, "mask_column_sums");
+      sumLowColumns = low(low, "sum_columns");
       thinForward = kernel(load("thin_forward"), "thin_forward", THREADS_OF_THIN, 1);
-      thinTallBackward =
-          kernel(load("thin_backward"), "thin_backward", PAIRS, THREADS_OF_PAIRS / PAIRS);
-      thinLowBackward =
-          kernel(load("thin_backward_low"), "thin_backward", COLUMNS, THREADS_OF_LOW / COLUMNS);
+      oneForward = kernel(load("thin_forward_one"), "thin_forward", THREADS_OF_THIN, 1);
+      thinTallBackward = tall(load("thin_backward"), "thin_backward");
+      thinLowBackward = low(load("thin_backward_low"), "thin_backward");
+      oneTallBackward = tall(load("thin_backward_one"), "thin_backward");
+      oneLowBackward = low(load("thin_backward_one_low"), "thin_backward");
       CUmodule outputs = load("output_error");
       outputErrorSigmoid = kernel(outputs, "output_error_sigmoid", THREADS_OF_ERROR, 1);
       outputErrorSoftmax = kernel(outputs, "output_error_softmax", THREADS_OF_ERROR, 1);
@@ -159,7 +162,7 @@ final class Kernels implements AutoCloseable {
       CUmodule copies = load("copies");
       roundBf16 = kernel(copies, "round_bf16", THREADS, 1);
       crop = kernel(copies, "crop", THREADS, 1);
-      turn = kernel(copies, "turn", COLUMNS, THREADS / COLUMNS);
+      turn = kernel(copies, "turn", SIDE, THREADS / SIDE);
       cursorAdvance = kernel(load("cursor"), "cursor_advance", 1, 1);
       stackStep = kernel(load("stack_step"), "stack_step", 32, 4);
     } catch (RuntimeException | Error e) {
@@ -195,6 +198,14 @@ final class Kernels implements AutoCloseable {
     return new Kernel(function, name, threadsX, threadsY);
   }
 
+  private static Kernel tall(CUmodule module, String name) {
+    return kernel(module, name, ACROSS, THREADS_OF_TALL / ACROSS);
+  }
+
+  private static Kernel low(CUmodule module, String name) {
+    return kernel(module, name, ACROSS, THREADS_OF_LOW / ACROSS);
+  }
+
   /** The tile of small products, and of a fused step. */
   Tile narrow() {
     return narrow;
@@ -222,12 +233,14 @@ final class Kernels implements AutoCloseable {
     return tall(m) ? maskTallSums : maskLowSums;
   }
 
-  Kernel thinForward() {
-    return thinForward;
+  Kernel thinForward(int units) {
+    return units == 1 ? oneForward : thinForward;
   }
 
-  Kernel thinBackward(int m) {
-    return tall(m) ? thinTallBackward : thinLowBackward;
+  Kernel thinBackward(int m, int units) {
+    return units == 1
+        ? tall(m) ? oneTallBackward : oneLowBackward
+        : tall(m) ? thinTallBackward : thinLowBackward;
   }
 
   Kernel sumColumns(int m) {
@@ -305,12 +318,19 @@ final class Kernels implements AutoCloseable {
 
   /** One block for a square of a matrix [m x n]; the rows, of which there may be more, along x. */
   static void blocksOfSquares(Launcher launcher, int m, int n) {
-    launcher.blocks(ceil(m, COLUMNS), ceil(n, COLUMNS));
+    launcher.blocks(ceil(m, SIDE), ceil(n, SIDE));
   }
 
-  /** Columns side by side, and the chunks that they are added in. */
-  static void blocksOfColumns(Launcher launcher, int n, int chunks) {
-    launcher.blocks(ceil(n, COLUMNS), chunks);
+  /**
+   * For a matrix with m rows: blocks side by side, which so many columns lie before, and the chunks
+   * that they are added in.
+   */
+  static void blocksOfColumns(Launcher launcher, int m, int width, int chunks) {
+    launcher.blocks(ceil(width, columnsOfBlock(m)), chunks);
+  }
+
+  private static int columnsOfBlock(int m) {
+    return tall(m) ? PAIR * ACROSS : ACROSS;
   }
 
   /** Whether the columns of a matrix with m rows are added in chunks. */
@@ -323,7 +343,7 @@ final class Kernels implements AutoCloseable {
     if (!tall(m)) {
       return 1;
     }
-    long blocks = Math.max(1, ENOUGH_BLOCKS / Math.max(1, ceil(n, COLUMNS)));
+    long blocks = Math.max(1, ENOUGH_BLOCKS / Math.max(1, ceil(n, columnsOfBlock(m))));
     return (int) Math.min(Math.min(MOST_CHUNKS, blocks), ceil(m, ROWS_OF_CHUNK));
   }
 

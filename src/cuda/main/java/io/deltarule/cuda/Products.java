@@ -139,7 +139,7 @@ final class Products {
     Way way = way(op);
     if (way == Way.THIN) {
       launcher
-          .begin(kernels.thinForward())
+          .begin(kernels.thinForward(n))
           .number(m)
           .number(n)
           .number(k)
@@ -346,7 +346,7 @@ final class Products {
     int chunks = Kernels.chunks(m, n);
     long partial = chunks * (n * (1L + units) + units);
     launcher
-        .begin(kernels.thinBackward(m))
+        .begin(kernels.thinBackward(m, units))
         .number(m)
         .number(n)
         .number(units)
@@ -365,7 +365,7 @@ final class Products {
         .address(sums == null ? null : used(sums))
         .address(gradients == null ? null : used(gradients.dw()))
         .address(gradients == null ? null : used(gradients.db()));
-    Kernels.blocksOfColumns(launcher, width(n, half), chunks);
+    Kernels.blocksOfColumns(launcher, m, width(n, half), chunks);
     if (propagate != null) {
       copies.written(propagate.e(), half != null);
     }
@@ -450,7 +450,7 @@ final class Products {
     int chunks = Kernels.chunks(m, n);
     Address sums = chunks == 1 ? null : workspace.room(Use.SUMS, 4L * chunks * n);
     Kernels.blocksOfColumns(
-        launcher.address(sums).address(counters.address()).matrix(db), width, chunks);
+        launcher.address(sums).address(counters.address()).matrix(db), m, width, chunks);
   }
 
   /** {@code dW = D' A}; db, too, if it is small. */

@@ -47,7 +47,8 @@ class ProductEndsTest {
     int size = m * n;
     int chunks = Kernels.chunks(m, n);
     int pitch = Copies.pitch(n);
-    int groups = ceil(pitch, 32);
+    boolean tall = Kernels.tall(m);
+    int groups = ceil(pitch, tall ? 32 : 16);
     Places places = new Places();
     int left = places.next(m * K); // [m x K]
     int leftTransposed = places.next(m * K);
@@ -127,13 +128,12 @@ class ProductEndsTest {
           m,
           n,
           arguments(m, n, K, number, x, w, saved, new Matrix(runner, e)));
-      boolean tall = Kernels.tall(m);
       String low = tall ? "" : "_low";
-      int across = tall ? 16 : 32;
-      int lanes = tall ? 8 : 16;
+      int across = 16;
+      int lanes = tall ? 8 : 32;
       runner.launch(
           runner.kernel("mask_column_sums" + low, "sum_columns"),
-          ceil(n, 32),
+          ceil(n, tall ? 32 : 16),
           chunks,
           across,
           lanes,

@@ -89,7 +89,7 @@ class ThinLayerTest {
       dw = places(units * n);
       db = places(units);
       partial = next(chunks * (n * (1 + units) + units));
-      counters = next(ceil(pitch, 32));
+      counters = next(ceil(pitch, 16));
       values = new float[end];
       Arrays.fill(values, Float.NaN);
       Random random = new Random(m + n);
@@ -168,7 +168,7 @@ class ThinLayerTest {
     private void forward(CUdeviceptr copy, int to) {
       int rows = units == 1 ? 4 : 8;
       runner.launch(
-          runner.kernel("thin_forward", "thin_forward"),
+          runner.kernel(units == 1 ? "thin_forward_one" : "thin_forward", "thin_forward"),
           ceil(m, rows),
           1,
           128,
@@ -240,11 +240,12 @@ class ThinLayerTest {
       CUdeviceptr none = new CUdeviceptr();
       boolean tall = Kernels.tall(m);
       runner.launch(
-          runner.kernel(tall ? "thin_backward" : "thin_backward_low", "thin_backward"),
-          ceil(n, 32),
+          runner.kernel(
+              "thin_backward" + (units == 1 ? "_one" : "") + (tall ? "" : "_low"), "thin_backward"),
+          ceil(n, tall ? 32 : 16),
           chunks,
-          tall ? 16 : 32,
-          tall ? 8 : 16,
+          16,
+          tall ? 8 : 32,
           m,
           n,
           units,
