@@ -4,6 +4,7 @@ import static jcuda.driver.JCudaDriver.cuModuleGetFunction;
 import static jcuda.driver.JCudaDriver.cuModuleLoadData;
 import static jcuda.driver.JCudaDriver.cuModuleUnload;
 
+import io.deltarule.engine.UpdateRule;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -67,9 +68,8 @@ final class Kernels implements AutoCloseable {
   private final Kernel outputErrorSoftmax;
   private final Kernel outputErrorLinear;
   private final Kernel sumLosses;
-  private final Kernel updateSgd;
-  private final Kernel updateMomentum;
-  private final Kernel updateAdam;
+  private final Updates updates;
+  private final Updates updatesBf16;
   private final Kernel gather;
   private final Kernel gatherBf16;
   private final Kernel roundBf16;
@@ -99,6 +99,16 @@ final class Kernels implements AutoCloseable {
     }
   }
 
+  /** The update by each rule. */
+  record Updates(Kernel sgd, Kernel momentum, Kernel adam) {
+
+    Kernel by(UpdateRule rule) {
+      return rule instanceof UpdateRule.Sgd
+          ? sgd
+          : rule instanceof UpdateRule.Momentum ? momentum : adam;
+    }
+  }
+
   Kernels(Device device) {
     this.device = device;
     try {
@@ -120,10 +130,8 @@ final class Kernels implements AutoCloseable {
       outputErrorSoftmax = kernel(outputs, "output_error_softmax", THREADS_OF_ERROR, 1);
       outputErrorLinear = kernel(outputs, "output_error_linear", THREADS_OF_ERROR, 1);
       sumLosses = kernel(outputs, "sum_losses", THREADS_OF_ERROR, 1);
-      CUmodule updates = load("update");
-      updateSgd = kernel(updates, "update_sgd", THREADS, 1);
-      updateMomentum = kernel(updates, "update_momentum", THREADS, 1);
-      updateAdam = kernel(updates, "update_adam", THREADS, 1);
+      updates = updates("update", "");
+      updatesBf16 = updates("update_bf16", "_bf16");
       gather = kernel(load("gather"), "gather", THREADS, 1);
       CUmodule copies = load("copies");
       gatherBf16 = kernel(copies, "gather_bf16", THREADS, 1);
@@ -173,6 +181,14 @@ final class Kernels implements AutoCloseable {
         kernel(module, "gemm_gradient", threadsX, threadsY),
         rows,
         columns);
+  }
+
+  private Updates updates(String name, String suffix) {
+    CUmodule module = load(name);
+    return new Updates(
+        kernel(module, "update_sgd" + suffix, THREADS, 1),
+        kernel(module, "update_momentum" + suffix, THREADS, 1),
+        kernel(module, "update_adam" + suffix, THREADS, 1));
   }
 
   /** The tile of small products, and of a fused step. */
@@ -226,16 +242,13 @@ final class Kernels implements AutoCloseable {
     return sumLosses;
   }
 
-  Kernel updateSgd() {
-    return updateSgd;
+  Updates updates() {
+    return updates;
   }
 
-  Kernel updateMomentum() {
-    return updateMomentum;
-  }
-
-  Kernel updateAdam() {
-    return updateAdam;
+  /** Those that write copies of weights, too. */
+  Updates updatesBf16() {
+    return updatesBf16;
   }
 
   Kernel gather() {
