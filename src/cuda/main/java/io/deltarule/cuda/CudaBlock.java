@@ -8,6 +8,7 @@ final class CudaBlock implements Block {
   private final Address address;
   private final long bytes;
   private long lastUse; // see Timeline
+  private long version; // how often it may have been written to
 
   CudaBlock(Memory memory, Address address, long bytes) {
     this.memory = memory;
@@ -25,6 +26,16 @@ final class CudaBlock implements Block {
 
   void usedAt(long time) {
     lastUse = time;
+  }
+
+  /** What tells whether a copy of its numbers is one still; see {@link Copies}. */
+  long version() {
+    return version;
+  }
+
+  /** Notes that it is being written to. */
+  void changed() {
+    version++;
   }
 
   @Override

@@ -82,7 +82,7 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
               new Products(beside, kernels, timeline, null, precision, rule, counters));
       releases.add(branch::close);
       plan = new Plan(equations, products, branch);
-      fusedStep = new FusedStep(context, launcher, kernels, products, timeline, transfers, device);
+      fusedStep = new FusedStep(launcher, kernels, products, timeline, transfers, device);
       workspace = new Workspace(memory, false);
       releases.add(workspace::close);
     } catch (RuntimeException | Error e) {
@@ -211,6 +211,7 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
       recorded.add(op);
     } else {
       context.makeCurrent();
+      op.results().forEach(result -> result.block().changed());
       equations.launch(op, workspace);
     }
   }
@@ -235,10 +236,22 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
             : new Graph(
                 context, stream, timeline, transfers, own, to -> plan.launch(ops, scratch, to));
     replays.add(prepared);
+    CudaBlock[] results =
+        ops.stream()
+            .flatMap(op -> op.results().stream())
+            .map(Operand::block)
+            .distinct()
+            .toArray(CudaBlock[]::new);
     return new Replay() {
       @Override
       public void run(int times) {
+        context.makeCurrent();
+        plan.prepare(own);
+        for (CudaBlock result : results) {
+          result.changed(); // also for the copies of this recording, should the replay fail
+        }
         prepared.run(times);
+        own.copies().replayed();
       }
 
       @Override

@@ -3,6 +3,9 @@ package io.deltarule.cuda;
 import static jcuda.driver.JCudaDriver.cuMemcpyDtoDAsync;
 
 import io.deltarule.engine.UpdateRule;
+import io.deltarule.engine.spi.Operand;
+import java.util.List;
+import java.util.stream.LongStream;
 import jcuda.driver.CUstream;
 
 /** The launches of each equation. */
@@ -55,7 +58,7 @@ final class Equations implements AutoCloseable {
     } else if (op instanceof Op.Gradients gradients) {
       products.gradients(gradients, false, workspace);
     } else if (op instanceof Op.Update update) {
-      update(update);
+      update(update, copies.carriedIn(update.theta()));
       update.results().forEach(result -> copies.written(result, false));
     } else {
       throw new AssertionError(op);
@@ -152,17 +155,14 @@ final class Equations implements AutoCloseable {
     return (int) Math.max(1, Math.min(MOST_PARTIALS, blocks));
   }
 
-  private void update(Op.Update op) {
+  private void update(Op.Update op, List<Copies.Carried> carried) {
     if (op.theta().size() == 0) {
       return;
     }
     UpdateRule rule = op.rule();
-    Kernel kernel =
-        rule instanceof UpdateRule.Sgd
-            ? kernels.updateSgd()
-            : rule instanceof UpdateRule.Momentum ? kernels.updateMomentum() : kernels.updateAdam();
+    Kernels.Updates updates = carried.isEmpty() ? kernels.updates() : kernels.updatesBf16();
     launcher
-        .begin(kernel)
+        .begin(updates.by(rule))
         .index(op.theta().size())
         .matrix(op.theta())
         .matrix(op.gradient())
@@ -173,7 +173,25 @@ final class Equations implements AutoCloseable {
     } else if (rule instanceof UpdateRule.Adam adam) {
       launcher.matrix(op.state()).number(adam.beta1()).number(adam.beta2()).number(adam.epsilon());
     }
+    if (!carried.isEmpty()) {
+      launcher.table(table(carried, op.theta()));
+    }
     launcher.blocks(Kernels.blocksOfVectors(op.theta().size()), 1);
+  }
+
+  /** The table that update_bf16.cu describes. */
+  private static long[] table(List<Copies.Carried> carried, Operand<CudaBlock> theta) {
+    LongStream copies =
+        carried.stream()
+            .flatMapToLong(
+                copy ->
+                    LongStream.of(
+                        copy.matrix().offset() - theta.offset(),
+                        copy.matrix().size(),
+                        copy.matrix().columns(),
+                        Copies.pitch(copy.matrix().columns()),
+                        copy.address().number()));
+    return LongStream.concat(LongStream.of(carried.size()), copies).toArray();
   }
 
   @Override

@@ -38,7 +38,6 @@ final class FusedStep {
    */
   private static final int MOST_BLOCKS_OF_MULTIPROCESSOR = 2;
 
-  private final Context context;
   private final Launcher launcher;
   private final Kernels kernels;
   private final Products products;
@@ -48,14 +47,12 @@ final class FusedStep {
   private final int mostBlocks;
 
   FusedStep(
-      Context context,
       Launcher launcher,
       Kernels kernels,
       Products products,
       Timeline timeline,
       Transfers transfers,
       Device device) {
-    this.context = context;
     this.launcher = launcher;
     this.kernels = kernels;
     this.products = products;
@@ -119,7 +116,6 @@ final class FusedStep {
 
     @Override
     public void run(int times) {
-      context.makeCurrent();
       table.putLong(Long.BYTES * STEPS, times);
       launcher.cooperative(kernels.stackStep(), argument, blocks);
       timeline.useAll(used);

@@ -79,7 +79,6 @@ final class Graph implements Replay {
 
   @Override
   public void run(int times) {
-    context.makeCurrent();
     for (int i = 0; i < times; i++) {
       Cuda.check(cuGraphLaunch(executable, stream), "cuGraphLaunch");
     }

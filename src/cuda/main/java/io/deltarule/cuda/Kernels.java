@@ -4,6 +4,7 @@ import static jcuda.driver.JCudaDriver.cuModuleGetFunction;
 import static jcuda.driver.JCudaDriver.cuModuleLoadData;
 import static jcuda.driver.JCudaDriver.cuModuleUnload;
 
+import io.deltarule.engine.UpdateRule;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -80,9 +81,8 @@ final class Kernels implements AutoCloseable {
   private final Kernel outputErrorSoftmax;
   private final Kernel outputErrorLinear;
   private final Kernel sumLosses;
-  private final Kernel updateSgd;
-  private final Kernel updateMomentum;
-  private final Kernel updateAdam;
+  private final Updates updates;
+  private final Updates updatesBf16;
   private final Kernel gatherBatch;
   private final Kernel roundBf16;
   private final Kernel turn;
@@ -110,6 +110,16 @@ final class Kernels implements AutoCloseable {
     /** Ends a launch for a result [m x n]. */
     void blocks(Launcher launcher, int m, int n) {
       launcher.blocks(ceil(n, columns), ceil(m, rows));
+    }
+  }
+
+  /** The update by each rule. */
+  record Updates(Kernel sgd, Kernel momentum, Kernel adam) {
+
+    Kernel by(UpdateRule rule) {
+      return rule instanceof UpdateRule.Sgd
+          ? sgd
+          : rule instanceof UpdateRule.Momentum ? momentum : adam;
     }
   }
 
@@ -154,10 +164,8 @@ final class Kernels implements AutoCloseable {
       outputErrorSoftmax = kernel(outputs, "output_error_softmax", THREADS_OF_ERROR, 1);
       outputErrorLinear = kernel(outputs, "output_error_linear", THREADS_OF_ERROR, 1);
       sumLosses = kernel(outputs, "sum_losses", THREADS_OF_ERROR, 1);
-      CUmodule updates = load("update");
-      updateSgd = kernel(updates, "update_sgd", THREADS, 1);
-      updateMomentum = kernel(updates, "update_momentum", THREADS, 1);
-      updateAdam = kernel(updates, "update_adam", THREADS, 1);
+      updates = updates("update", "");
+      updatesBf16 = updates("update_bf16", "_bf16");
       gatherBatch = kernel(load("gather_batch"), "gather_batch", THREADS, 1);
       CUmodule copies = load("copies");
       roundBf16 = kernel(copies, "round_bf16", THREADS, 1);
@@ -204,6 +212,14 @@ final class Kernels implements AutoCloseable {
 
   private static Kernel low(CUmodule module, String name) {
     return kernel(module, name, ACROSS, THREADS_OF_LOW / ACROSS);
+  }
+
+  private Updates updates(String name, String suffix) {
+    CUmodule module = load(name);
+    return new Updates(
+        kernel(module, "update_sgd" + suffix, THREADS, 1),
+        kernel(module, "update_momentum" + suffix, THREADS, 1),
+        kernel(module, "update_adam" + suffix, THREADS, 1));
   }
 
   /** The tile of small products, and of a fused step. */
@@ -263,16 +279,13 @@ final class Kernels implements AutoCloseable {
     return sumLosses;
   }
 
-  Kernel updateSgd() {
-    return updateSgd;
+  Updates updates() {
+    return updates;
   }
 
-  Kernel updateMomentum() {
-    return updateMomentum;
-  }
-
-  Kernel updateAdam() {
-    return updateAdam;
+  /** Those that write copies of weights, too. */
+  Updates updatesBf16() {
+    return updatesBf16;
   }
 
   Kernel gatherBatch() {

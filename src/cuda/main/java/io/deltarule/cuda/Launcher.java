@@ -16,6 +16,7 @@ import jcuda.driver.CUstream;
 final class Launcher {
   private static final int MOST_ARGUMENTS = 24;
   private static final int SLOT_BYTES = 8;
+  private static final int MOST_WORDS = 256; // of a table
   private static final int MOST_BLOCKS_DOWN = 65_535; // along y, and along z
 
   /**
@@ -27,7 +28,7 @@ final class Launcher {
 
   private final CUstream stream;
   private final Timeline timeline;
-  private final ByteBuffer slots; // one for each argument
+  private final ByteBuffer slots; // one for each argument, and those of a table
   private final Pointer[] lists = new Pointer[MOST_ARGUMENTS + 1]; // of pointers to the first slots
 
   private Kernel kernel; // of the launch being prepared
@@ -36,7 +37,9 @@ final class Launcher {
   Launcher(CUstream stream, Timeline timeline) {
     this.stream = stream;
     this.timeline = timeline;
-    slots = ByteBuffer.allocateDirect(MOST_ARGUMENTS * SLOT_BYTES).order(ByteOrder.nativeOrder());
+    slots =
+        ByteBuffer.allocateDirect((MOST_ARGUMENTS + MOST_WORDS) * SLOT_BYTES)
+            .order(ByteOrder.nativeOrder());
     Pointer[] pointers = new Pointer[MOST_ARGUMENTS];
     for (int i = 0; i < MOST_ARGUMENTS; i++) {
       pointers[i] = Pointer.to(slots).withByteOffset((long) i * SLOT_BYTES);
@@ -79,6 +82,18 @@ final class Launcher {
   /** A matrix: its block, and where in it. */
   Launcher matrix(Operand<CudaBlock> value) {
     return block(value.block()).index(value.offset());
+  }
+
+  /**
+   * A structure of words by value, of which the kernel may have more than it is given. It must be
+   * the last argument.
+   */
+  Launcher table(long... words) {
+    for (int i = 0; i < words.length; i++) {
+      slots.putLong(SLOT_BYTES * (arguments + i), words[i]);
+    }
+    arguments++;
+    return this;
   }
 
   /** Ends a launch: that many blocks of threads. */

@@ -27,12 +27,18 @@ final class Plan {
    */
   void launch(List<Op> ops, List<Operand<CudaBlock>> scratch, Workspace workspace) {
     products.announceCopies(ops, workspace.copies());
+    workspace.copies().carry(ops);
     try {
       new Launch(ops, scratch, workspace).run();
       branch.join();
     } finally {
       branch.abandon();
     }
+  }
+
+  /** Makes what the launches take for granted, before they run. */
+  void prepare(Workspace workspace) {
+    products.refresh(workspace.copies());
   }
 
   /** Calls on their way. */

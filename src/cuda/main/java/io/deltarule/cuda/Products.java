@@ -531,6 +531,11 @@ final class Products {
         : new Factor(floats, matrix.columns());
   }
 
+  /** Makes the carried copies that are stale, before a replay. */
+  void refresh(Copies copies) {
+    copies.refresh(this::round);
+  }
+
   private void round(Operand<CudaBlock> matrix, Form form, Address copy) {
     int pitch = Copies.pitch(matrix.columns());
     int rows = form == Form.WEIGHTS ? Copies.pitch(matrix.rows()) : matrix.rows();

@@ -91,6 +91,7 @@ final class Transfers implements AutoCloseable {
     }
     timeline.awaitUse(to, upload);
     timeline.use(to);
+    to.changed();
     uploaded = true;
     try {
       send(to, offset, length, filler);

@@ -2,15 +2,19 @@ package io.deltarule.cuda;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.deltarule.engine.Activation;
+import io.deltarule.engine.Cursor;
 import io.deltarule.engine.Engine;
+import io.deltarule.engine.EngineException;
 import io.deltarule.engine.Matrix;
 import io.deltarule.engine.Output;
 import io.deltarule.engine.Precision;
 import io.deltarule.engine.Recording;
 import io.deltarule.engine.UpdateRule;
 import io.deltarule.network.Network;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -20,6 +24,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** What a recorded training step launches. */
@@ -86,6 +91,28 @@ class PlanTest {
   void ofATallBatchColumnsAreAddedInTheSameLaunches() {
     // As above, and one for the sum of the loss, whose parts several blocks compute.
     assertEquals(List.of(0, 10), launches(Case.CUBLAS, TALL_BATCH));
+  }
+
+  @Test
+  void inBf16WeightsAreRoundedByTheUpdate() {
+    // The 9, and 2 for products that are cropped.
+    assertEquals(List.of(0, 11), launches(Case.CUBLAS, BATCH, Precision.BF16));
+  }
+
+  @Test
+  void copiesOfWeightsAreMadeBeforeTheFirstReplayAndWhereTheyAreStale() {
+    try (Engine engine = Case.CUBLAS.open(Precision.BF16);
+        TrainingStep step = step(engine, BATCH, new UpdateRule.Sgd());
+        Recording recording = engine.record(step::call);
+        Recording other = engine.record(step::call)) {
+      assertEquals(2, launchesDuring(() -> step.run(recording, STEPS)));
+      assertEquals(0, launchesDuring(() -> step.run(recording::run)));
+      assertEquals(2, launchesDuring(() -> step.run(other, STEPS)));
+      assertEquals(2, launchesDuring(() -> step.run(recording::run)));
+      engine.write(step.theta().slice(0, 1, 1), new float[1]);
+      assertEquals(2, launchesDuring(() -> step.run(recording::run)));
+      assertEquals(0, launchesDuring(() -> step.run(recording, STEPS)));
+    }
   }
 
   static Stream<Arguments> recordings() {
@@ -174,6 +201,278 @@ class PlanTest {
     }
   }
 
+  /** What changes the weights beside the replays of a recording. */
+  enum Change {
+    WRITE {
+      @Override
+      void make(Engine engine, TrainingStep step, Recording other) {
+        float[] values = new float[70];
+        Arrays.fill(values, 0.1f);
+        engine.write(step.theta().slice(33, 7, 10), values);
+      }
+    },
+    COPY {
+      @Override
+      void make(Engine engine, TrainingStep step, Recording other) {
+        Matrix theta = step.theta();
+        engine.copy(theta.slice(96, 1, 200), theta.slice(301, 1, 200));
+      }
+    },
+    UPDATE {
+      @Override
+      void make(Engine engine, TrainingStep step, Recording other) {
+        step.call();
+      }
+    },
+    REPLAY {
+      @Override
+      void make(Engine engine, TrainingStep step, Recording other) {
+        if (other == null) {
+          step.call();
+        } else {
+          other.run();
+        }
+      }
+    };
+
+    /** Makes it; without the other recording by its calls. */
+    abstract void make(Engine engine, TrainingStep step, Recording other);
+  }
+
+  @ParameterizedTest
+  @EnumSource(Change.class)
+  void aReplayTakesTheWeightsAsTheyAre(Change change) {
+    try (Engine engine = Case.CUBLAS.open(Precision.BF16);
+        TrainingStep step = step(engine, BATCH, new UpdateRule.Adam(0.9f, 0.999f, 1e-8f));
+        Recording recording = engine.record(step::call, step.scratch());
+        Recording other = engine.record(step::call)) {
+      float[] called =
+          step.parametersAfter(inTurn(step::call, () -> change.make(engine, step, null)));
+      float[] replayed =
+          step.parametersAfter(inTurn(recording::run, () -> change.make(engine, step, other)));
+      assertArrayEquals(called, replayed);
+    }
+  }
+
+  /** At each call one of them: first the second, last the first. */
+  private static Runnable inTurn(Runnable first, Runnable second) {
+    boolean[] isSecond = new boolean[1];
+    return () -> {
+      isSecond[0] = !isSecond[0];
+      (isSecond[0] ? second : first).run();
+    };
+  }
+
+  @Test
+  void severalReplaysAtOnceAndCallsInBetween() {
+    try (Engine engine = Case.CUBLAS.open(Precision.BF16);
+        TrainingStep step = step(engine, BATCH, new UpdateRule.Momentum(0.9f))) {
+      float[] called = step.parametersAfter(step::call);
+      try (Recording recording = engine.record(step::call)) {
+        Runnable calls = inTurn(() -> recording.run(1), step::call);
+        assertArrayEquals(called, step.parametersAfter(calls));
+        try (Recording closedSoon = engine.record(step::call)) {
+          assertArrayEquals(called, step.parametersAfter(inTurn(closedSoon::run, recording::run)));
+        }
+        assertArrayEquals(called, step.parametersAfter(recording, STEPS));
+      }
+    }
+  }
+
+  @Test
+  void aCopyThatCouldNotBeMadeIsMadeForTheNextReplay() {
+    try (Engine engine = Case.CUBLAS.open(Precision.BF16);
+        TrainingStep step = step(engine, BATCH, new UpdateRule.Sgd())) {
+      float[] called = step.parametersAfter(step::call);
+      try (Recording recording = engine.record(step::call)) {
+        float[] replayed =
+            step.parametersAfter(
+                () -> {
+                  engine.write(step.theta(), read(engine, step.theta()));
+                  FakeDriver.failNext("cuLaunchKernel", 2, 999);
+                  assertThrows(EngineException.class, recording::run);
+                  recording.run();
+                });
+        assertArrayEquals(called, replayed);
+      }
+    }
+  }
+
+  /** Recordings whose copies of weights an update does not simply bring up to date. */
+  enum Unusual {
+    UPDATED_BETWEEN_READS {
+      @Override
+      void call(Weights weights) {
+        weights.multiply(5, 19, 5, 0);
+        weights.update(0, 600);
+        weights.multiply(5, 19, 5, 1);
+      }
+    },
+    UPDATED_TWICE {
+      @Override
+      void call(Weights weights) {
+        weights.multiply(121, 19, 5, 0);
+        weights.update(0, 600);
+        weights.multiply(5, 19, 5, 1);
+        weights.update(104, 300);
+      }
+    },
+    PARTLY_UPDATED {
+      @Override
+      void call(Weights weights) {
+        weights.multiply(5, 19, 5, 0);
+        weights.multiply(121, 19, 5, 1);
+        weights.update(0, 130);
+      }
+    },
+    NEVER_UPDATED {
+      @Override
+      void call(Weights weights) {
+        weights.multiply(5, 19, 5, 0);
+        weights.multiply(50, 19, 5, 1);
+        weights.update(149, 100);
+      }
+    },
+    OVERLAPPING {
+      @Override
+      void call(Weights weights) {
+        weights.multiply(5, 19, 5, 0);
+        weights.multiply(50, 19, 5, 1);
+        weights.update(0, 600);
+      }
+    },
+    OF_TWO_SHAPES {
+      @Override
+      void call(Weights weights) {
+        weights.multiply(5, 19, 5, 0);
+        weights.multiply(5, 18, 5, 1);
+        weights.update(1, 599);
+      }
+    },
+    ALSO_COPIED_INTO {
+      @Override
+      void call(Weights weights) {
+        weights.multiply(5, 19, 5, 0);
+        weights.multiply(121, 19, 5, 1);
+        weights.update(0, 600);
+        weights.engine.copy(weights.theta.slice(400, 1, 3), weights.theta.slice(30, 1, 3));
+      }
+    },
+    MORE_THAN_A_TABLE_HOLDS {
+      @Override
+      void call(Weights weights) {
+        for (int i = 0; i < 40; i++) {
+          weights.multiply(18 * (39 - i), 17, 1, i);
+        }
+        weights.update(0, 720);
+      }
+    };
+
+    /** Makes the calls. */
+    abstract void call(Weights weights);
+  }
+
+  /** Parameters with products and updates of any parts of them. */
+  private static final class Weights {
+    private final Engine engine;
+    private final Matrix theta;
+    private final Matrix gradient;
+    private final Matrix x;
+    private final Matrix b;
+    private final Matrix products;
+    private final Matrix state;
+    private final Matrix schedule;
+    private final Cursor cursor;
+
+    Weights(Engine engine) {
+      this.engine = engine;
+      theta = filled(engine, 1, 720);
+      gradient = filled(engine, 1, 721).slice(1, 1, 720);
+      x = filled(engine, 10, 5);
+      b = filled(engine, 1, 19);
+      products = engine.allocate("products", 40, 190);
+      state = engine.allocate("state", 0, 720);
+      schedule = engine.allocate("schedule", 1, UpdateRule.SCALARS);
+      cursor = engine.allocateCursor("step");
+      engine.write(schedule, new float[] {0.3f, 0.01f, 0, 0});
+    }
+
+    /** The product with the matrix [units x inputs] that begins there; not of a thin layer. */
+    void multiply(int first, int units, int inputs, int result) {
+      Matrix a = products.slice(190L * result, 10, units);
+      Matrix w = theta.slice(first, units, inputs);
+      engine.forward(x.slice(0, 10, inputs), w, b.slice(0, 1, units), Activation.IDENTITY, a, a);
+    }
+
+    void update(int first, int size) {
+      Matrix part = theta.slice(first, 1, size);
+      Matrix none = state.slice(0, 0, size);
+      engine.update(
+          new UpdateRule.Sgd(), part, gradient.slice(first, 1, size), none, schedule, cursor);
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(Unusual.class)
+  void unusualRecordingsHaveTheBitsOfTheirCalls(Unusual unusual) {
+    try (Engine engine = Case.CUBLAS.open(Precision.BF16)) {
+      Weights weights = new Weights(engine);
+      float[] start = read(engine, weights.theta);
+      List<String> called = new ArrayList<>();
+      List<String> replayed = new ArrayList<>();
+      for (int i = 0; i < STEPS; i++) {
+        unusual.call(weights);
+        called.add(Arrays.toString(read(engine, weights.products)));
+      }
+      engine.write(weights.theta, start);
+      try (Recording recording = engine.record(() -> unusual.call(weights))) {
+        for (int i = 0; i < STEPS; i++) {
+          recording.run();
+          replayed.add(Arrays.toString(read(engine, weights.products)));
+        }
+      }
+      assertEquals(called, replayed);
+    }
+  }
+
+  @Test
+  void aCopyServesBeforeAndAfterTheUpdateThatWritesIt() {
+    try (Engine engine = Case.CUBLAS.open(Precision.BF16)) {
+      Weights weights = new Weights(engine);
+      // The copy of x, 2 biases, 1 update.
+      assertEquals(
+          4,
+          launchesDuring(
+              () -> engine.record(() -> Unusual.UPDATED_BETWEEN_READS.call(weights)).close()));
+    }
+  }
+
+  /** And the step of the other recording is one kernel. */
+  @Test
+  void aRecordingThatOnlyReadsTakesTheWeightsAsTheyAre() {
+    FakeDriver.configure(1, 80, 12060, 1L << 32, 10);
+    try (Engine engine = FakeCard.open(Precision.BF16, true, new Products.Rule(20_000, 800));
+        TrainingStep step = step(engine, BATCH, new UpdateRule.Sgd())) {
+      Matrix x = filled(engine, 600, 3);
+      Matrix b = filled(engine, 1, 20);
+      Matrix a = engine.allocate("a", 600, 20);
+      Runnable forward =
+          () -> engine.forward(x, step.theta().slice(0, 20, 3), b, Activation.IDENTITY, a, a);
+      int cooperative = count("cuLaunchCooperativeKernel");
+      try (Recording training = engine.record(step::call);
+          Recording reading = engine.record(forward)) {
+        reading.run();
+        step.run(training, STEPS);
+        assertEquals(1, count("cuLaunchCooperativeKernel") - cooperative);
+        reading.run();
+        float[] replayed = read(engine, a);
+        forward.run();
+        assertArrayEquals(read(engine, a), replayed);
+        assertEquals(0, launchesDuring(reading::run));
+      }
+    }
+  }
+
   private static Matrix filled(Engine engine, int rows, int columns) {
     Matrix matrix = engine.allocate("random", rows, columns);
     Random random = new Random(rows + columns);
@@ -193,7 +492,11 @@ class PlanTest {
 
   /** The cooperative and the other launches of a step as the trainer records it. */
   private static List<Integer> launches(Case plan, int batch) {
-    try (Engine engine = plan.open(Precision.FP32);
+    return launches(plan, batch, Precision.FP32);
+  }
+
+  private static List<Integer> launches(Case plan, int batch, Precision precision) {
+    try (Engine engine = plan.open(precision);
         TrainingStep step = step(engine, batch, new UpdateRule.Sgd())) {
       int cooperative = count("cuLaunchCooperativeKernel");
       int single = count("cuLaunchKernel");
@@ -212,6 +515,12 @@ class PlanTest {
   private static TrainingStep step(Engine engine, int batch, UpdateRule rule) {
     Network network = new Network(3, List.of(20, 18), Activation.RELU, 1, Output.SIGMOID);
     return new TrainingStep(engine, network, batch, STEPS, rule);
+  }
+
+  private static int launchesDuring(Runnable calls) {
+    int before = count("cuLaunchKernel");
+    calls.run();
+    return count("cuLaunchKernel") - before;
   }
 
   private static int count(String call) {

@@ -82,6 +82,11 @@ final class TrainingStep implements AutoCloseable {
     return pass.scratch(x);
   }
 
+  /** All parameters. */
+  Matrix theta() {
+    return stack.theta();
+  }
+
   List<float[]> scratchNumbers() {
     List<float[]> numbers = new ArrayList<>();
     for (Matrix matrix : scratch()) {
