@@ -36,11 +36,8 @@ final class Kernels implements AutoCloseable {
   private static final int ACROSS = 16; // CX of both: the threads side by side
   private static final int PAIR = 2; // columns of a thread of the tall ones; the others have one
 
-  /** WG of thin_forward, and the rows that a warp of it has if there are several units. */
-  private static final int THREADS_OF_THIN = 128;
-
+  private static final int THREADS_OF_UNIT = 128; // WG of unit_forward
   private static final int WARP = 32;
-  private static final int ROWS_OF_SEVERAL = 2;
 
   /**
    * A longer column is added in several chunks. A step of few rows is a matter of latency: on an
@@ -69,12 +66,9 @@ final class Kernels implements AutoCloseable {
   private final Kernel mask;
   private final Kernel maskTallSums;
   private final Kernel maskLowSums;
-  private final Kernel thinForward;
-  private final Kernel oneForward;
-  private final Kernel thinTallBackward;
-  private final Kernel thinLowBackward;
-  private final Kernel oneTallBackward;
-  private final Kernel oneLowBackward;
+  private final Kernel unitForward;
+  private final Kernel unitTallBackward;
+  private final Kernel unitLowBackward;
   private final Kernel sumTallColumns;
   private final Kernel sumLowColumns;
   private final Kernel outputErrorSigmoid;
@@ -153,12 +147,9 @@ final class Kernels implements AutoCloseable {
       CUmodule low = load("mask_column_sums_low");
       maskLowSums = low(low, "mask_column_sums");
       sumLowColumns = low(low, "sum_columns");
-      thinForward = kernel(load("thin_forward"), "thin_forward", THREADS_OF_THIN, 1);
-      oneForward = kernel(load("thin_forward_one"), "thin_forward", THREADS_OF_THIN, 1);
-      thinTallBackward = tall(load("thin_backward"), "thin_backward");
-      thinLowBackward = low(load("thin_backward_low"), "thin_backward");
-      oneTallBackward = tall(load("thin_backward_one"), "thin_backward");
-      oneLowBackward = low(load("thin_backward_one_low"), "thin_backward");
+      unitForward = kernel(load("unit_forward"), "unit_forward", THREADS_OF_UNIT, 1);
+      unitTallBackward = tall(load("unit_backward"), "unit_backward");
+      unitLowBackward = low(load("unit_backward_low"), "unit_backward");
       CUmodule outputs = load("output_error");
       outputErrorSigmoid = kernel(outputs, "output_error_sigmoid", THREADS_OF_ERROR, 1);
       outputErrorSoftmax = kernel(outputs, "output_error_softmax", THREADS_OF_ERROR, 1);
@@ -249,14 +240,12 @@ final class Kernels implements AutoCloseable {
     return tall(m) ? maskTallSums : maskLowSums;
   }
 
-  Kernel thinForward(int units) {
-    return units == 1 ? oneForward : thinForward;
+  Kernel unitForward() {
+    return unitForward;
   }
 
-  Kernel thinBackward(int m, int units) {
-    return units == 1
-        ? tall(m) ? oneTallBackward : oneLowBackward
-        : tall(m) ? thinTallBackward : thinLowBackward;
+  Kernel unitBackward(int m) {
+    return tall(m) ? unitTallBackward : unitLowBackward;
   }
 
   Kernel sumColumns(int m) {
@@ -324,9 +313,9 @@ final class Kernels implements AutoCloseable {
     return ceil(m * ceil(width, VECTOR), 2 * THREADS);
   }
 
-  /** A warp for a row of m, or for two if there are several units. */
-  static long blocksOfThin(int m, int units) {
-    return ceil(m, THREADS_OF_THIN / WARP * (units == 1 ? 1 : ROWS_OF_SEVERAL));
+  /** A warp for a row of m. */
+  static long blocksOfUnit(int m) {
+    return ceil(m, THREADS_OF_UNIT / WARP);
   }
 
   /** One block for a square of a matrix [m x n]; the rows, of which there may be more, along x. */

@@ -6,8 +6,8 @@ import java.util.List;
 /**
  * How recorded calls are launched, unless they are a step for one kernel: one by one, but the bias
  * gradient of a layer with the mask of its error signal, in one pass over it; the gradients of a
- * thin layer with the propagation of its error, likewise; and small gradients on a branch as soon
- * as their factors are there.
+ * layer of one unit with the propagation of its error, likewise; and small gradients on a branch as
+ * soon as their factors are there.
  */
 final class Plan {
   private final Equations equations;

@@ -13,9 +13,6 @@ import io.deltarule.engine.spi.Operand;
  * are cuBLAS's, in the engine's precision, followed by one pass over their result.
  */
 final class Products {
-  /** A layer of as many units, or fewer, may be thin: thin_forward.cu and thin_backward.cu. */
-  private static final int THIN = 16;
-
   /** Fast products of TF32 have rows that begin at multiples of so many floats. */
   private static final int ALIGNED = 4;
 
@@ -70,8 +67,8 @@ final class Products {
 
   /** Who computes the product of an equation. */
   private enum Way {
-    /** A kernel of the project for a layer of few units, that is not small. */
-    THIN,
+    /** A kernel of the project for a layer of one unit that is not small. */
+    UNIT,
     /** The project's tiles. */
     OWN,
     CUBLAS
@@ -99,10 +96,9 @@ final class Products {
   private Way way(int m, int units, int inputs, int depth, Operand<CudaBlock> result) {
     if (result.size() > 0
         && m > 0
-        && units > 0
-        && units <= THIN
+        && units == 1
         && (Kernels.tall(m) || !rule.small(m, units, inputs))) {
-      return Way.THIN;
+      return Way.UNIT;
     }
     return cublas == null
             || result.size() == 0
@@ -137,11 +133,10 @@ final class Products {
     }
     Copies copies = workspace.copies();
     Way way = way(op);
-    if (way == Way.THIN) {
+    if (way == Way.UNIT) {
       launcher
-          .begin(kernels.thinForward(n))
+          .begin(kernels.unitForward())
           .number(m)
-          .number(n)
           .number(k)
           .number(op.f().ordinal())
           .number(keepZ)
@@ -153,7 +148,7 @@ final class Products {
           .matrix(op.b())
           .matrix(op.saved())
           .matrix(op.a())
-          .blocks(Kernels.blocksOfThin(m, n), 1);
+          .blocks(Kernels.blocksOfUnit(m), 1);
     } else if (way == Way.OWN) {
       Kernels.Tile tile = kernels.tile(m, n);
       launcher
@@ -199,7 +194,9 @@ final class Products {
     copies.written(op.a(), half != null);
   }
 
-  /** Whether a thin layer rounds its inputs to bf16, as cuBLAS's products of bf16 have them. */
+  /**
+   * Whether a layer of one unit rounds its inputs to bf16, as cuBLAS's products of bf16 have them.
+   */
   private int round() {
     return precision == Precision.BF16 ? 1 : 0;
   }
@@ -227,8 +224,8 @@ final class Products {
 
   /** {@code E = (D W) (.) f'(saved)}. */
   void propagate(Op.Propagate op, Workspace workspace) {
-    if (way(op) == Way.THIN) {
-      thinBackward(op, null, null, true, workspace);
+    if (way(op) == Way.UNIT) {
+      unitBackward(op, null, null, true, workspace);
       return;
     }
     int m = op.e().rows();
@@ -280,8 +277,8 @@ final class Products {
       Op.Gradients above,
       boolean keep,
       Workspace workspace) {
-    if (way(op) == Way.THIN) {
-      thinBackward(op, sums, above, keep, workspace);
+    if (way(op) == Way.UNIT) {
+      unitBackward(op, sums, above, keep, workspace);
     } else if (sums != null && way(op) == Way.CUBLAS) {
       maskAndSum(op, sums, keep, workspace);
     } else {
@@ -292,10 +289,10 @@ final class Products {
     }
   }
 
-  /** Whether the gradients of a thin layer come with the propagation of its error. */
+  /** Whether the gradients of a layer of one unit come with the propagation of its error. */
   boolean comesWith(Op.Gradients op, Op.Propagate propagate) {
-    return way(op) == Way.THIN
-        && way(propagate) == Way.THIN
+    return way(op) == Way.UNIT
+        && way(propagate) == Way.UNIT
         && op.d().coincides(propagate.d())
         && op.a().coincides(propagate.saved());
   }
@@ -326,10 +323,10 @@ final class Products {
   }
 
   /**
-   * The backward pass of a thin layer, or a part of it; of propagation and gradients one may be
-   * null.
+   * The backward pass of a layer of one unit, or a part of it; of propagation and gradients one may
+   * be null.
    */
-  private void thinBackward(
+  private void unitBackward(
       Op.Propagate propagate,
       Operand<CudaBlock> sums,
       Op.Gradients gradients,
@@ -342,14 +339,11 @@ final class Products {
     Address half = propagate == null ? null : copies.toWrite(propagate.e());
     int m = d.rows();
     int n = saved.columns();
-    int units = d.columns();
     int chunks = Kernels.chunks(m, n);
-    long partial = chunks * (n * (1L + units) + units);
     launcher
-        .begin(kernels.thinBackward(m, units))
+        .begin(kernels.unitBackward(m))
         .number(m)
         .number(n)
-        .number(units)
         .number(f.ordinal())
         .number(keep ? 1 : 0)
         .number(round())
@@ -360,7 +354,7 @@ final class Products {
         .address(propagate == null || masksByHalf(propagate) ? copies.half(saved) : null)
         .address(propagate == null ? null : used(propagate.e()))
         .address(half)
-        .address(chunks == 1 ? null : workspace.room(Use.SUMS, 4 * partial))
+        .address(chunks == 1 ? null : workspace.room(Use.SUMS, 4L * chunks * (2L * n + 1)))
         .address(counters.address())
         .address(sums == null ? null : used(sums))
         .address(gradients == null ? null : used(gradients.dw()))
@@ -408,8 +402,8 @@ final class Products {
    * @param summed whether db has been computed with a mask
    */
   void gradients(Op.Gradients op, boolean summed, Workspace workspace) {
-    if (way(op) == Way.THIN) {
-      thinBackward(null, null, op, false, workspace);
+    if (way(op) == Way.UNIT) {
+      unitBackward(null, null, op, false, workspace);
       return;
     }
     if (op.dw().size() > 0) {
@@ -422,12 +416,12 @@ final class Products {
 
   /** Whether the bias gradient comes with the weight gradient. */
   boolean givesBiasGradient(Op.Gradients op) {
-    return way(op) == Way.THIN || way(op) == Way.OWN && isOneProduct(op);
+    return way(op) == Way.UNIT || way(op) == Way.OWN && isOneProduct(op);
   }
 
   /** Whether gradients are one small product. */
   boolean isSmall(Op.Gradients op) {
-    return way(op) != Way.THIN
+    return way(op) != Way.UNIT
         && isOneProduct(op)
         && rule.small(op.dw().rows(), op.dw().columns(), op.d().rows());
   }
@@ -592,7 +586,7 @@ final class Products {
           || reads(matrix, f.w(), false)
           || reads(matrix, f.b(), false);
     } else if (op instanceof Op.Propagate p) {
-      boolean takesCopy = way(p) == Way.THIN || way(p) == Way.CUBLAS && summed;
+      boolean takesCopy = way(p) == Way.UNIT || way(p) == Way.CUBLAS && summed;
       return reads(matrix, p.d(), way(p) == Way.CUBLAS)
           || reads(matrix, p.w(), false)
           || reads(matrix, p.saved(), takesCopy && masksByHalf(p));

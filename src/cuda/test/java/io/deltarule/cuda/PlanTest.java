@@ -82,8 +82,8 @@ class PlanTest {
 
   @Test
   void aStepOfOtherLayersIsWhatSurroundsTheProducts() {
-    // 1 gather, 2 biases with activation, 2 launches of the thin layer with all its products, 1
-    // error, 1 mask with sums, 1 update, 1 cursor.
+    // 1 gather, 2 biases with activation, 2 launches of the layer of one unit, 1 error, 1 mask with
+    // sums, 1 update, 1 cursor.
     assertEquals(List.of(0, 9), launches(Case.CUBLAS, BATCH));
   }
 
@@ -397,7 +397,7 @@ class PlanTest {
       engine.write(schedule, new float[] {0.3f, 0.01f, 0, 0});
     }
 
-    /** The product with the matrix [units x inputs] that begins there; not of a thin layer. */
+    /** The product with the matrix [units x inputs] that begins there. */
     void multiply(int first, int units, int inputs, int result) {
       Matrix a = products.slice(190L * result, 10, units);
       Matrix w = theta.slice(first, units, inputs);
@@ -511,7 +511,7 @@ class PlanTest {
     }
   }
 
-  /** The widths leave gaps among the parameters, and one layer is too wide for a thin one. */
+  /** The widths leave gaps among the parameters. */
   private static TrainingStep step(Engine engine, int batch, UpdateRule rule) {
     Network network = new Network(3, List.of(20, 18), Activation.RELU, 1, Output.SIGMOID);
     return new TrainingStep(engine, network, batch, STEPS, rule);

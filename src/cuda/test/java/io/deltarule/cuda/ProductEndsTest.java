@@ -16,8 +16,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** What follows a product of cuBLAS gives the bits of the products that have it fused. */
 @Tag("kernels")
 class ProductEndsTest {
-  private static final int K = 5;
-
   static Stream<Arguments> shapes() {
     return Stream.of(
         Arguments.of(1, 1, Activation.RELU),
@@ -44,17 +42,30 @@ class ProductEndsTest {
   @ParameterizedTest
   @MethodSource("shapes")
   void haveTheBitsOfTheFusedOnes(int m, int n, Activation f) {
+    for (int k : new int[] {1, 5}) {
+      for (boolean special : new boolean[] {false, true}) {
+        haveTheBitsOfTheFusedOnes(m, n, k, f, special);
+      }
+    }
+  }
+
+  /**
+   * A product summed over k.
+   *
+   * @param special whether a row has numbers that a mask or a rounding could lose
+   */
+  private void haveTheBitsOfTheFusedOnes(int m, int n, int k, Activation f, boolean special) {
     int size = m * n;
     int chunks = Kernels.chunks(m, n);
     int pitch = Copies.pitch(n);
     boolean tall = Kernels.tall(m);
     int groups = ceil(pitch, tall ? 32 : 16);
     Places places = new Places();
-    int left = places.next(m * K); // [m x K]
-    int leftTransposed = places.next(m * K);
-    int right = places.next(K * n); // [K x n]
-    int rightTransposed = places.next(K * n);
-    int rightInPitch = places.next(K * pitch);
+    int left = places.next(m * k); // [m x k]
+    int leftTransposed = places.next(m * k);
+    int right = places.next(k * n); // [k x n]
+    int rightTransposed = places.next(k * n);
+    int rightInPitch = places.next(k * pitch);
     int bias = places.next(n);
     int z = places.next(size);
     int a = places.next(size);
@@ -68,7 +79,7 @@ class ProductEndsTest {
     int halfAlone = places.next(m * pitch / 2);
     int masked = places.next(size);
     int counters = places.next(groups);
-    int[] errors = new int[4]; // by mask_column_sums and thin_backward, from floats and from a half
+    int[] errors = new int[4]; // by mask_column_sums and unit_backward, from floats and from a half
     int[] halfErrors = new int[4];
     int[] biasGradients = new int[4];
     for (int i = 0; i < 4; i++) {
@@ -81,16 +92,16 @@ class ProductEndsTest {
       Arrays.fill(values, Float.intBitsToFloat(0x7fc17fc1)); // NaN, and two NaN in bf16
       Arrays.fill(values, counters, counters + groups, 0);
       Random random = new Random(m);
-      for (int p = 0; p < K; p++) {
+      for (int p = 0; p < k; p++) {
         for (int i = 0; i < m; i++) {
-          float x = i == m / 2 ? special(p) : (float) random.nextGaussian();
-          values[left + i * K + p] = x;
+          float x = special && i == m / 2 ? special(m + p) : (float) random.nextGaussian();
+          values[left + i * k + p] = x;
           values[leftTransposed + p * m + i] = x;
         }
         for (int j = 0; j < n; j++) {
           float x = (float) random.nextGaussian();
           values[right + p * n + j] = x;
-          values[rightTransposed + j * K + p] = x;
+          values[rightTransposed + j * k + p] = x;
           values[rightInPitch + p * pitch + j] = x;
         }
       }
@@ -114,7 +125,7 @@ class ProductEndsTest {
           arguments(
               m,
               n,
-              K,
+              k,
               number,
               keepZ,
               x,
@@ -127,7 +138,7 @@ class ProductEndsTest {
           "gemm_propagate",
           m,
           n,
-          arguments(m, n, K, number, x, w, saved, new Matrix(runner, e)));
+          arguments(m, n, k, number, x, w, saved, new Matrix(runner, e)));
       String low = tall ? "" : "_low";
       int across = 16;
       int lanes = tall ? 8 : 32;
@@ -140,12 +151,12 @@ class ProductEndsTest {
           arguments(m, n, new Matrix(runner, e), sumsOfChunks, counted, new Matrix(runner, db)));
 
       int inPlace = keepZ == 1 ? zOfTwo : aOfTwo;
-      multiply(runner, m, n, leftTransposed, right, inPlace);
+      multiply(runner, m, n, k, leftTransposed, right, inPlace);
       biasActivation(runner, m, n, f, 1, inPlace, n, b, zOfTwo, aOfTwo, halfOfA);
-      multiply(runner, m, pitch, leftTransposed, rightInPitch, product);
+      multiply(runner, m, pitch, k, leftTransposed, rightInPitch, product);
       biasActivation(runner, m, n, f, 0, product, pitch, b, zOfTwo, aOfTwo, halfAlone);
 
-      multiply(runner, m, n, leftTransposed, right, masked);
+      multiply(runner, m, n, k, leftTransposed, right, masked);
       runner.launch(
           runner.kernel("bias_activation", "mask"),
           ceil(size, 4 * 256),
@@ -156,18 +167,18 @@ class ProductEndsTest {
 
       boolean signs = f == Activation.RELU;
       for (int i = 0; i < 4; i++) {
-        boolean thin = i % 2 == 1;
+        boolean ofUnit = k == 1 && i % 2 == 1;
         boolean inPitch = i >= 2;
         CUdeviceptr savedHalf = i >= 2 && signs ? runner.from(halfOfA) : new CUdeviceptr();
         Matrix to = new Matrix(runner, errors[i]);
         CUdeviceptr half = runner.from(halfErrors[i]);
         Matrix gradient = new Matrix(runner, biasGradients[i]);
-        if (!thin && !inPitch) {
-          multiply(runner, m, n, leftTransposed, right, errors[i]);
+        if (!ofUnit && !inPitch) {
+          multiply(runner, m, n, k, leftTransposed, right, errors[i]);
         }
-        if (thin) {
+        if (ofUnit) {
           runner.launch(
-              runner.kernel("thin_backward" + low, "thin_backward"),
+              runner.kernel("unit_backward" + low, "unit_backward"),
               groups,
               chunks,
               across,
@@ -175,7 +186,6 @@ class ProductEndsTest {
               arguments(
                   m,
                   n,
-                  K,
                   number,
                   1,
                   0,
@@ -289,7 +299,7 @@ class ProductEndsTest {
       Random random = new Random(n);
       for (int i = 0; i < m; i++) {
         for (int j = 0; j < n; j++) {
-          float number = i == m / 2 ? special(j % 5) : (float) random.nextGaussian();
+          float number = i == m / 2 ? special(j) : (float) random.nextGaussian();
           values[x + i * n + j] = number;
           values[inPitch + i * pitch + j] = number;
           expected[j * m + i] = number;
@@ -389,7 +399,7 @@ class ProductEndsTest {
 
   /** Numbers that a mask or a rounding could lose. */
   private static float special(int p) {
-    return new float[] {Float.NaN, 0, -1e-41f, 3e38f, Float.POSITIVE_INFINITY}[p];
+    return new float[] {Float.NaN, 0, -1e-41f, 3e38f, Float.POSITIVE_INFINITY}[p % 5];
   }
 
   private static void product(KernelRunner runner, String name, int m, int n, Object[] arguments) {
@@ -398,7 +408,7 @@ class ProductEndsTest {
 
   /** The product alone, as a gradient of the transposed left factor. */
   private static void multiply(
-      KernelRunner runner, int m, int n, int leftTransposed, int right, int result) {
+      KernelRunner runner, int m, int n, int k, int leftTransposed, int right, int result) {
     product(
         runner,
         "gemm_gradient",
@@ -407,7 +417,7 @@ class ProductEndsTest {
         arguments(
             m,
             n,
-            K,
+            k,
             new Matrix(runner, leftTransposed),
             new Matrix(runner, right),
             new Matrix(runner, result)));

@@ -16,27 +16,27 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The kernels of layers of few units, against sums in double precision. */
+/** The kernels of layers of one unit, against sums in double precision. */
 @Tag("kernels")
-class ThinLayerTest {
+class UnitLayerTest {
 
   static Stream<Arguments> shapes() {
     return Stream.of(
-        Arguments.of(1, 1, 1, Activation.RELU),
-        Arguments.of(3, 5, 131, Activation.IDENTITY),
-        Arguments.of(256, 1, 600, Activation.RELU),
-        Arguments.of(257, 10, 36, Activation.RELU),
-        Arguments.of(513, 1, 33, Activation.TANH),
-        Arguments.of(1100, 16, 34, Activation.RELU),
-        Arguments.of(700, 3, 40, Activation.LEAKY_RELU));
+        Arguments.of(1, 1, Activation.RELU),
+        Arguments.of(3, 131, Activation.IDENTITY),
+        Arguments.of(256, 600, Activation.RELU),
+        Arguments.of(257, 36, Activation.RELU),
+        Arguments.of(513, 33, Activation.TANH),
+        Arguments.of(1100, 34, Activation.RELU),
+        Arguments.of(700, 40, Activation.LEAKY_RELU));
   }
 
-  /** Of a layer [units x n] for m rows; X is the activation of the layer below. */
+  /** Of a layer with n inputs for m rows; X is the activation of the layer below. */
   @ParameterizedTest
   @MethodSource("shapes")
-  void agreesWithSumsInDoublePrecision(int m, int units, int n, Activation f) {
+  void agreesWithSumsInDoublePrecision(int m, int n, Activation f) {
     for (boolean round : new boolean[] {false, true}) {
-      try (Layer layer = new Layer(m, units, n, f, round)) {
+      try (Layer layer = new Layer(m, n, f, round)) {
         layer.forward();
         layer.backward();
       }
@@ -46,7 +46,6 @@ class ThinLayerTest {
   /** Where everything lies, in floats; NaN where nothing has been written yet. */
   private static final class Layer implements AutoCloseable {
     private final int m;
-    private final int units;
     private final int n;
     private final Activation f;
     private final boolean round;
@@ -69,9 +68,8 @@ class ThinLayerTest {
     private final KernelRunner runner;
     private int end;
 
-    Layer(int m, int units, int n, Activation f, boolean round) {
+    Layer(int m, int n, Activation f, boolean round) {
       this.m = m;
-      this.units = units;
       this.n = n;
       this.f = f;
       this.round = round;
@@ -79,24 +77,24 @@ class ThinLayerTest {
       pitch = Copies.pitch(n);
       x = next(m * n);
       half = next(m * pitch / 2);
-      w = next(units * n);
-      b = next(units);
-      z = next(m * units);
-      zFromHalf = next(m * units);
-      d = next(m * units);
+      w = next(n);
+      b = next(1);
+      z = next(m);
+      zFromHalf = next(m);
+      d = next(m);
       e = places(m * n);
       sums = places(n);
-      dw = places(units * n);
-      db = places(units);
-      partial = next(chunks * (n * (1 + units) + units));
+      dw = places(n);
+      db = places(1);
+      partial = next(chunks * (2 * n + 1));
       counters = next(ceil(pitch, 16));
       values = new float[end];
       Arrays.fill(values, Float.NaN);
       Random random = new Random(m + n);
       fill(random, x, m * n);
-      fill(random, w, units * n);
-      fill(random, b, units);
-      fill(random, d, m * units);
+      fill(random, w, n);
+      fill(random, b, 1);
+      fill(random, d, m);
       Arrays.fill(values, counters, end, 0);
       runner = new KernelRunner(end);
       runner.write(values);
@@ -150,31 +148,26 @@ class ThinLayerTest {
       forward(round ? runner.from(half) : new CUdeviceptr(), zFromHalf);
       float[] results = runner.read();
       for (int i = 0; i < m; i++) {
-        for (int p = 0; p < units; p++) {
-          double sum = values[b + p];
-          double scale = Math.abs(sum);
-          for (int j = 0; j < n; j++) {
-            double term = input(i, j) * values[w + p * n + j];
-            sum += term;
-            scale = Math.max(scale, Math.abs(term));
-          }
-          int at = i * units + p;
-          assertNear(sum, results[z + at], n + 1, scale, "z " + i + ", " + p);
+        double sum = values[b];
+        double scale = Math.abs(sum);
+        for (int j = 0; j < n; j++) {
+          double term = input(i, j) * values[w + j];
+          sum += term;
+          scale = Math.max(scale, Math.abs(term));
         }
+        assertNear(sum, results[z + i], n + 1, scale, "z " + i);
       }
-      assertSame(results, z, zFromHalf, m * units);
+      assertSame(results, z, zFromHalf, m);
     }
 
     private void forward(CUdeviceptr copy, int to) {
-      int rows = units == 1 ? 4 : 8;
       runner.launch(
-          runner.kernel(units == 1 ? "thin_forward_one" : "thin_forward", "thin_forward"),
-          ceil(m, rows),
+          runner.kernel("unit_forward", "unit_forward"),
+          ceil(m, 4),
           1,
           128,
           1,
           m,
-          units,
           n,
           Activation.IDENTITY.ordinal(),
           0,
@@ -203,30 +196,28 @@ class ThinLayerTest {
       backward(f, true, masksByCopy ? copy : none, true, false, 2);
       backward(Activation.IDENTITY, false, copy, false, true, 2);
       float[] results = runner.read();
-      for (int p = 0; p < units; p++) {
-        for (int j = 0; j < n; j++) {
-          double sum = 0;
-          double scale = 0;
-          for (int i = 0; i < m; i++) {
-            double term = values[d + i * units + p] * input(i, j);
-            sum += term;
-            scale = Math.max(scale, Math.abs(term));
-          }
-          assertNear(sum, results[dw[0] + p * n + j], m, scale, "dw " + p + ", " + j);
-        }
+      for (int j = 0; j < n; j++) {
         double sum = 0;
         double scale = 0;
         for (int i = 0; i < m; i++) {
-          sum += values[d + i * units + p];
-          scale = Math.max(scale, Math.abs(values[d + i * units + p]));
+          double term = values[d + i] * input(i, j);
+          sum += term;
+          scale = Math.max(scale, Math.abs(term));
         }
-        assertNear(sum, results[db[0] + p], m, scale, "db " + p);
+        assertNear(sum, results[dw[0] + j], m, scale, "dw " + j);
       }
+      double sum = 0;
+      double scale = 0;
+      for (int i = 0; i < m; i++) {
+        sum += values[d + i];
+        scale = Math.max(scale, Math.abs(values[d + i]));
+      }
+      assertNear(sum, results[db[0]], m, scale, "db");
       for (int variant = 1; variant < 3; variant++) {
         assertSame(results, e[0], e[variant], m * n);
         assertSame(results, sums[0], sums[variant], n);
-        assertSame(results, dw[0], dw[variant], units * n);
-        assertSame(results, db[0], db[variant], units);
+        assertSame(results, dw[0], dw[variant], n);
+        assertSame(results, db[0], db[variant], 1);
       }
     }
 
@@ -240,15 +231,13 @@ class ThinLayerTest {
       CUdeviceptr none = new CUdeviceptr();
       boolean tall = Kernels.tall(m);
       runner.launch(
-          runner.kernel(
-              "thin_backward" + (units == 1 ? "_one" : "") + (tall ? "" : "_low"), "thin_backward"),
+          runner.kernel(tall ? "unit_backward" : "unit_backward_low", "unit_backward"),
           ceil(n, tall ? 32 : 16),
           chunks,
           16,
           tall ? 8 : 32,
           m,
           n,
-          units,
           activation.ordinal(),
           1,
           round ? 1 : 0,
