@@ -34,8 +34,8 @@ final class Products {
   /**
    * Which products are small: their time goes to launches and to waiting, not to arithmetic.
    * Measured on an H200 with all products small, and none, in fp32 and tf32, per step:
-   * 28-300-300-300-300-300-1, batch 100, 81 us, 114 and 101; 100-512-512-10, batch 128, 59 us, 78
-   * and 62; 784-1024-1024-1, batch 64, 104 us, 82 and 63.
+   * 28-300-300-300-300-300-1, batch 100, 67 us, 115 and 105; 100-512-512-10, batch 128, 50 us, 76
+   * and 64; 784-1024-1024-1, batch 64, 95 us, 72 and 53.
    *
    * @param multiplications at most, those for nothing beyond the edge of a narrow result included
    * @param depth the length of the sums at most
