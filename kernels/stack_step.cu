@@ -8,7 +8,7 @@
  *                  D(l-1) = (D(l) W(l)) (.) f'(saved(l-1))                       l = L ... 1
  *   update         theta = theta - shrink theta - rate step(g),  at = at + 1
  *
- * Each is cut into the same tiles and groups, by the same functions, as by gather, gemm_forward,
+ * Each is cut into the same tiles and groups, by the same functions, as by gemm_forward,
  * output_error_*, gemm_gradients, gemm_propagate, update_* and cursor_advance, and all groups of the
  * launch share them out: every buffer has the bits that those kernels leave. A product's bits do not
  * depend on its tile.

@@ -9,8 +9,8 @@
  *
  * The first line is left out if w is null, its sums if they are, the second line if dw is null. A is
  * saved, in both lines; for the second alone, f is IDENTITY. In dw it is rounded to bf16 if round is
- * not 0. half, keep, pitch, saved and savedHalf are those of mask_column_sums. E has the bits of
- * gemm_propagate, sums those of sum_columns; dw and db are added in the same order, whatever else is
+ * not 0. half, keep, pitch, saved and savedHalf are those of mask_column_sums, but that savedHalf may
+ * be given for the second line alone, too. E has the bits of gemm_propagate, sums those of sum_columns; dw and db are added in the same order, whatever else is
  * computed.
  *
  * error_columns.h has the launch; partial is [2 chunks x n] and then [chunks]. 8 bytes a number, or 4
@@ -57,15 +57,17 @@ DEVICE void columns_of(const int aligned, const int f, const int rows, const Lay
       UNROLL for (int i = 0; i < rows; i++) {
         const INDEX line = row + i * CY;
         FLOATS errors;
-        UNROLL for (int j = 0; j < PAIR; j++) {
-          const float input = kept[i].part[j];
-          dw[j] = fmaf(d[i], round ? widened(rounded(input)) : input, dw[j]);
-          /* products, not choices: 0 times NaN and 0 times infinity are NaN */
-          errors.part[j] = fmaf(d[i], weights.part[j], 0.0f) * derivative(f, input);
-          sums[j] += errors.part[j];
-        }
-        if (line < end && s.w) {
-          write_errors(aligned, line, column, s.n, errors, s.keep ? s.e : 0, s.half, s.pitch);
+        if (line < end) {
+          UNROLL for (int j = 0; j < PAIR; j++) {
+            const float input = kept[i].part[j];
+            dw[j] = fmaf(d[i], round ? widened(rounded(input)) : input, dw[j]);
+            /* products, not choices: 0 times NaN and 0 times infinity are NaN */
+            errors.part[j] = fmaf(d[i], weights.part[j], 0.0f) * derivative(f, input);
+            sums[j] += errors.part[j];
+          }
+          if (s.w) {
+            write_errors(aligned, line, column, s.n, errors, s.keep ? s.e : 0, s.half, s.pitch);
+          }
         }
       }
     }

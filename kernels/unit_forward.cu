@@ -17,7 +17,8 @@
 #define LOADS 4 /* fours on their way */
 
 /* Four neighbours of a row of X from column on; zeros beyond. */
-DEVICE void read_inputs(int k, int column, int round, const float *x, const HALF *half, float *part) {
+DEVICE void read_inputs(INDEX k, INDEX column, int round, const float *x, const HALF *half,
+                        float *part) {
   if (half) {
     HALVES halves;
     UNROLL for (int j = 0; j < VW; j++) {
@@ -51,10 +52,10 @@ KERNEL(WG, 1) void unit_forward(int m, int k, int f, int keep, int round, int pi
   const float *line = x + atX + row * k;
   const HALF *halfLine = half ? half + row * pitch : 0;
   float sum = 0.0f;
-  for (int from = lane * VW; from < k; from += LOADS * WARP * VW) {
+  for (INDEX from = lane * VW; from < k; from += LOADS * WARP * VW) {
     float inputs[LOADS][VW], weights[LOADS][VW];
     UNROLL for (int i = 0; i < LOADS; i++) {
-      const int column = from + i * WARP * VW;
+      const INDEX column = from + i * WARP * VW;
       read_inputs(k, column, round, line, halfLine, inputs[i]);
       read_up_to(k - column, w + atW + column, weights[i]);
     }

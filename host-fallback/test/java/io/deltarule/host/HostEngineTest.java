@@ -17,6 +17,7 @@ import io.deltarule.engine.spi.Operand;
 import io.deltarule.network.Network;
 import io.deltarule.network.Parameters;
 import io.deltarule.training.Stack;
+import io.deltarule.training.TrainingSteps;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.lang.ref.WeakReference;
@@ -44,8 +45,7 @@ class HostEngineTest {
     private static final int STEPS = 4;
     private final Engine engine;
     private final Stack stack;
-    private final Matrix losses;
-    private final Cursor cursor;
+    private final TrainingSteps steps;
     private final Recording recording;
 
     Step(Engine engine, Network network, int batch, UpdateRule rule) {
@@ -53,43 +53,33 @@ class HostEngineTest {
       int samples = 2 * batch + 1;
       stack = new Stack(engine, network);
       stack.write(Parameters.initialise(network, 1));
-      Stack.Pass pass = stack.pass(batch).forTraining();
       Matrix data = HostEngines.random(engine, samples, network.inputs(), 1);
       Matrix x = engine.allocate("x", batch, network.inputs());
       Matrix y = engine.allocate("y", batch, network.outputs());
-      Matrix state = engine.allocate("state", rule.stateRows(), stack.theta().columns());
-      Matrix schedule = engine.allocate("schedule", STEPS, UpdateRule.SCALARS);
-      float[] scalars = new float[STEPS * UpdateRule.SCALARS];
-      for (int i = 0; i < STEPS; i++) {
-        System.arraycopy(rule.scalars(i + 1, 0.01, 0.1), 0, scalars, 4 * i, UpdateRule.SCALARS);
-      }
-      engine.write(schedule, scalars);
-      losses = engine.allocate("losses", STEPS, 1);
-      cursor = engine.allocateCursor("step");
+      steps = new TrainingSteps(engine, stack, rule, batch, STEPS);
+      steps.begin(i -> rule.scalars(i + 1, 0.01, 0.1));
       Indices rows = engine.allocateIndices("rows", STEPS, batch, samples);
       engine.write(rows, IntStream.range(0, STEPS * batch).map(i -> 7 * i % samples).toArray());
       recording =
           engine.record(
               () -> {
-                engine.gather(data, rows, cursor, x);
-                pass.forward(x);
-                pass.backward(x, y, losses, cursor);
-                engine.update(rule, stack.theta(), stack.gradient(), state, schedule, cursor);
-                engine.advance(cursor);
+                engine.gather(data, rows, steps.cursor(), x);
+                steps.call(x, y);
               });
     }
 
     void run(int times) {
       for (int i = 0; i < times; i++) {
-        if (cursor.position() == STEPS) {
-          engine.set(cursor, 0);
+        if (steps.cursor().position() == STEPS) {
+          steps.restart();
         }
         recording.run();
       }
     }
 
     List<float[]> results() {
-      return List.of(HostEngines.read(engine, stack.theta()), HostEngines.read(engine, losses));
+      return List.of(
+          HostEngines.read(engine, stack.theta()), HostEngines.read(engine, steps.losses()));
     }
   }
 

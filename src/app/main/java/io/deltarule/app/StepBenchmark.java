@@ -12,6 +12,7 @@ import io.deltarule.random.Philox;
 import io.deltarule.training.Resources;
 import io.deltarule.training.Samples;
 import io.deltarule.training.Stack;
+import io.deltarule.training.TrainingSteps;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -70,47 +71,33 @@ final class StepBenchmark implements AutoCloseable {
     stack.write(Parameters.initialise(network, 1));
     Matrix x = resources.own(engine.allocate("batch", batch, network.inputs()));
     Matrix y = resources.own(engine.allocate("batch targets", batch, network.outputs()));
-    Stack.Pass pass = stack.pass(batch).forTraining();
-    Matrix losses = resources.own(engine.allocate("losses", BATCHES, 1));
-    Matrix state =
-        resources.own(
-            engine.allocate("optimizer state", rule.stateRows(), stack.theta().columns()));
-    Matrix schedule = resources.own(engine.allocate("schedule", BATCHES, UpdateRule.SCALARS));
-    float[] scalars = new float[BATCHES * UpdateRule.SCALARS];
-    for (int i = 0; i < BATCHES; i++) {
-      // A small rate: the weights stay where they are, and so does the work.
-      System.arraycopy(
-          rule.scalars(i + 1, 1e-6, decay), 0, scalars, i * UpdateRule.SCALARS, UpdateRule.SCALARS);
-    }
-    engine.write(schedule, scalars);
-    cursor = resources.own(engine.allocateCursor("step"));
+    TrainingSteps steps = resources.own(new TrainingSteps(engine, stack, rule, batch, BATCHES));
+    // A small rate: the weights stay where they are, and so does the work.
+    steps.begin(i -> rule.scalars(i + 1, 1e-6, decay));
+    cursor = steps.cursor();
 
     Runnable gather =
         () -> {
           engine.gather(features, lists, cursor, x);
           engine.gather(targets, lists, cursor, y);
         };
-    Runnable update =
-        () -> engine.update(rule, stack.theta(), stack.gradient(), state, schedule, cursor);
     double products = 2.0 * batch * weights(network, 0);
     double propagation = 2.0 * batch * weights(network, 1);
     add("gather", 0, gather);
+    Stack.Pass pass = steps.pass();
     add("forward", products, () -> pass.forward(x));
-    add("output error", 0, () -> pass.outputError(y, losses, cursor));
+    add("output error", 0, () -> pass.outputError(y, steps.losses(), cursor));
     add("error propagation", propagation, pass::propagate);
     add("gradients", products, () -> pass.gradients(x));
-    add("update", 0, update);
+    add("update", 0, steps::update);
     add(
         "whole step",
         2 * products + propagation,
         () -> {
           gather.run();
-          pass.forward(x);
-          pass.backward(x, y, losses, cursor);
-          update.run();
-          engine.advance(cursor);
+          steps.call(x, y);
         },
-        pass.scratch(x)); // as the trainer records it
+        steps.scratch(x)); // as the trainer records it
     // Every phase starts from what the ones before it have computed.
     phases.forEach(this::run);
   }

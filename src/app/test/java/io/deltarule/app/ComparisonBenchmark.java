@@ -1,19 +1,18 @@
 package io.deltarule.app;
 
-import io.deltarule.engine.Cursor;
 import io.deltarule.engine.Engine;
 import io.deltarule.engine.EngineOptions;
 import io.deltarule.engine.Engines;
-import io.deltarule.engine.Indices;
-import io.deltarule.engine.Matrix;
 import io.deltarule.engine.Precision;
-import io.deltarule.engine.Recording;
 import io.deltarule.engine.UpdateRule;
 import io.deltarule.network.Network;
 import io.deltarule.network.Parameters;
 import io.deltarule.random.Philox;
+import io.deltarule.training.ResidentBatches;
+import io.deltarule.training.Resources;
 import io.deltarule.training.Samples;
 import io.deltarule.training.Stack;
+import io.deltarule.training.TrainingSteps;
 import java.io.IOException;
 import java.nio.ByteOrder;
 import java.nio.MappedByteBuffer;
@@ -21,7 +20,6 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -185,84 +183,43 @@ final class ComparisonBenchmark implements Callable<Integer> {
   /** The training step, recorded on an engine as the trainer records it. */
   private final class Training implements AutoCloseable {
     private final Engine engine;
-    private final List<AutoCloseable> owned = new ArrayList<>();
-    private final Matrix losses; // [batches x 1]
-    private final Cursor cursor; // the step within the epoch
-    private final Recording step;
+    private final Resources resources = new Resources();
+    private final TrainingSteps steps;
+    private final ResidentBatches mini;
 
     Training(Engine engine, Parameters initial, Samples samples, int[] order) {
       this.engine = engine;
       try {
-        Stack stack = own(new Stack(engine, initial.network()));
+        Stack stack = resources.own(new Stack(engine, initial.network()));
         stack.write(initial);
-        Matrix features = own(engine.allocate("features", samples.rows(), samples.inputs()));
-        Matrix targets = own(engine.allocate("targets", samples.rows(), samples.outputs()));
-        engine.write(features, samples.features());
-        engine.write(targets, samples.targets());
-        Indices lists = own(engine.allocateIndices("order", batches, batch, samples.rows()));
-        engine.write(lists, order);
         UpdateRule rule = new UpdateRule.Sgd();
-        Matrix schedule = own(engine.allocate("schedule", batches, UpdateRule.SCALARS));
-        float[] scalars = new float[batches * UpdateRule.SCALARS];
-        for (int i = 0; i < batches; i++) {
-          float[] row = rule.scalars(i + 1, learningRate, 0);
-          System.arraycopy(row, 0, scalars, i * row.length, row.length);
-        }
-        engine.write(schedule, scalars);
-        Matrix state = own(engine.allocate("optimizer state", 0, stack.theta().columns()));
-        losses = own(engine.allocate("losses", batches, 1));
-        cursor = own(engine.allocateCursor("step"));
-        Matrix x = own(engine.allocate("batch", batch, samples.inputs()));
-        Matrix y = own(engine.allocate("batch targets", batch, samples.outputs()));
-        Stack.Pass pass = stack.pass(batch).forTraining();
-        step =
-            own(
-                engine.record(
-                    () -> {
-                      engine.gather(features, lists, cursor, x);
-                      engine.gather(targets, lists, cursor, y);
-                      pass.forward(x);
-                      pass.backward(x, y, losses, cursor);
-                      engine.update(rule, stack.theta(), stack.gradient(), state, schedule, cursor);
-                      engine.advance(cursor);
-                    },
-                    pass.scratch(x)));
-      } catch (RuntimeException e) {
-        close();
+        steps = resources.own(new TrainingSteps(engine, stack, rule, batch, batches));
+        mini = resources.own(new ResidentBatches(engine, samples, steps));
+        mini.begin(order);
+        steps.begin(i -> rule.scalars(i + 1, learningRate, 0));
+      } catch (RuntimeException | Error e) {
+        resources.closeAfter(e);
         throw e;
       }
-    }
-
-    private <T extends AutoCloseable> T own(T resource) {
-      owned.add(resource);
-      return resource;
     }
 
     /** Replays the steps of some epochs and waits once. */
     void epochs(int count) {
       for (int i = 0; i < count; i++) {
-        engine.set(cursor, 0);
-        step.run(batches);
+        steps.restart();
+        mini.steps(0, batches);
       }
       engine.finish();
     }
 
     /** The losses of the last epoch's batches. */
     float[] losses() {
-      float[] values = new float[batches];
-      engine.read(losses, values);
-      return values;
+      return steps.readLosses();
     }
 
     @Override
     public void close() {
-      for (int i = owned.size() - 1; i >= 0; i--) {
-        try {
-          owned.get(i).close();
-        } catch (Exception e) {
-          throw new IllegalStateException("closing what the benchmark has allocated", e);
-        }
-      }
+      resources.close();
     }
   }
 }

@@ -1,7 +1,7 @@
 package io.deltarule.training;
 
 /** The mini-batches of an epoch, each brought before the training step. */
-interface Batches {
+public interface Batches extends AutoCloseable {
 
   /**
    * Begins an epoch.
@@ -17,4 +17,8 @@ interface Batches {
    * @param to the number of the first that is left
    */
   void steps(int from, int to);
+
+  /** Frees what was allocated for them. */
+  @Override
+  void close();
 }

@@ -1,25 +1,22 @@
 package io.deltarule.training;
 
-import io.deltarule.engine.Cursor;
 import io.deltarule.engine.Engine;
 import io.deltarule.engine.Indices;
 import io.deltarule.engine.Matrix;
 import io.deltarule.engine.Recording;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
-import java.util.function.BiConsumer;
 
 /**
  * Batches of samples that live on the engine: an epoch sends only the order, and the recorded step
  * gathers its batch.
  */
-final class ResidentBatches implements Batches {
+public final class ResidentBatches implements Batches {
   private final Engine engine;
+  private final TrainingSteps steps;
+  private final Resources resources = new Resources();
   private final Matrix features; // [samples x inputs]
   private final Matrix targets; // [samples x outputs]
   private final Indices order; // [steps x batch size]
-  private final Cursor cursor;
   private final Recording step;
   private final Recording lastStep; // of fewer rows where they do not divide
 
@@ -27,49 +24,39 @@ final class ResidentBatches implements Batches {
    * Allocates and records.
    *
    * @param engine that computes
-   * @param resources that own what is allocated
    * @param samples to learn from
-   * @param size the rows of a batch
-   * @param cursor the number of the batch; the step moves it on
-   * @param step calls the training step on a batch and its targets
-   * @param scratch what nobody else reads of it
+   * @param steps on this engine, as many as the samples have batches of so many rows
    */
-  ResidentBatches(
-      Engine engine,
-      Resources resources,
-      Samples samples,
-      int size,
-      Cursor cursor,
-      BiConsumer<Matrix, Matrix> step,
-      List<Matrix> scratch) {
+  public ResidentBatches(Engine engine, Samples samples, TrainingSteps steps) {
     this.engine = engine;
-    this.cursor = cursor;
-    int steps = samples.batches(size);
+    this.steps = steps;
     int rows = samples.rows();
-    features = resources.own(engine.allocate("features", rows, samples.inputs()));
-    targets = resources.own(engine.allocate("targets", rows, samples.outputs()));
-    order = resources.own(engine.allocateIndices("order", steps, size, rows));
-    Matrix x = resources.own(engine.allocate("batch", size, samples.inputs()));
-    Matrix y = resources.own(engine.allocate("batch targets", size, samples.outputs()));
-    List<Matrix> unread = new ArrayList<>(scratch);
-    unread.add(x);
-    this.step = resources.own(record(x, y, step, unread));
-    int left = rows % size;
-    lastStep =
-        left == 0 ? this.step : resources.own(record(x.top(left), y.top(left), step, unread));
-    engine.write(features, samples.features());
-    engine.write(targets, samples.targets());
+    int size = steps.pass().rows();
+    try {
+      features = resources.own(engine.allocate("features", rows, samples.inputs()));
+      targets = resources.own(engine.allocate("targets", rows, samples.outputs()));
+      order = resources.own(engine.allocateIndices("order", steps.count(), size, rows));
+      Matrix x = resources.own(engine.allocate("batch", size, samples.inputs()));
+      Matrix y = resources.own(engine.allocate("batch targets", size, samples.outputs()));
+      step = resources.own(record(x, y, x));
+      int left = rows % size;
+      lastStep = left == 0 ? step : resources.own(record(x.top(left), y.top(left), x));
+      engine.write(features, samples.features());
+      engine.write(targets, samples.targets());
+    } catch (RuntimeException | Error e) {
+      resources.closeAfter(e);
+      throw e;
+    }
   }
 
-  private Recording record(
-      Matrix x, Matrix y, BiConsumer<Matrix, Matrix> step, List<Matrix> scratch) {
+  private Recording record(Matrix x, Matrix y, Matrix unread) {
     return engine.record(
         () -> {
-          engine.gather(features, order, cursor, x);
-          engine.gather(targets, order, cursor, y);
-          step.accept(x, y);
+          engine.gather(features, order, steps.cursor(), x);
+          engine.gather(targets, order, steps.cursor(), y);
+          steps.call(x, y);
         },
-        scratch);
+        steps.scratch(unread));
   }
 
   @Override
@@ -80,12 +67,17 @@ final class ResidentBatches implements Batches {
 
   @Override
   public void steps(int from, int to) {
-    int whole = Math.min(to, order.rows() - 1);
+    int whole = lastStep == step ? to : Math.min(to, order.rows() - 1);
     if (whole > from) {
       step.run(whole - from);
     }
     if (to > whole) {
       lastStep.run();
     }
+  }
+
+  @Override
+  public void close() {
+    resources.close();
   }
 }

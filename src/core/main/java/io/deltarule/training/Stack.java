@@ -120,11 +120,10 @@ public final class Stack implements AutoCloseable {
    * Allocates a matrix laid out like {@link #theta}.
    *
    * @param name for messages
-   * @param rows how many such blocks
-   * @return [rows x block size]
+   * @return [1 x block size]
    */
-  Matrix allocateLikeTheta(String name, int rows) {
-    return allocate(name, rows, blockSize);
+  Matrix allocateLikeTheta(String name) {
+    return allocate(name, 1, blockSize);
   }
 
   /**

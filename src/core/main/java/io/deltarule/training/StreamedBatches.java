@@ -3,8 +3,6 @@ package io.deltarule.training;
 import io.deltarule.engine.Engine;
 import io.deltarule.engine.Matrix;
 import io.deltarule.engine.Recording;
-import java.util.List;
-import java.util.function.BiConsumer;
 
 /**
  * Batches of samples that stay on the host, which gathers and sends each. The engine queues the
@@ -15,6 +13,7 @@ final class StreamedBatches implements Batches {
   /** How many batches an epoch of at least as many holds on the engine. */
   static final int PLACES = 2;
 
+  private final Resources resources = new Resources();
   private final HostRows features;
   private final HostRows targets;
   private final int size; // rows of a batch
@@ -30,37 +29,34 @@ final class StreamedBatches implements Batches {
    * Allocates and records.
    *
    * @param engine that computes
-   * @param resources that own what is allocated
    * @param samples to learn from
-   * @param size the rows of a batch
-   * @param step calls the training step on a batch and its targets
-   * @param scratch what nobody else reads of it
+   * @param trainingSteps on this engine, as many as the samples have batches of so many rows
    */
-  StreamedBatches(
-      Engine engine,
-      Resources resources,
-      Samples samples,
-      int size,
-      BiConsumer<Matrix, Matrix> step,
-      List<Matrix> scratch) {
-    this.size = size;
-    steps = samples.batches(size);
+  StreamedBatches(Engine engine, Samples samples, TrainingSteps trainingSteps) {
+    size = trainingSteps.pass().rows();
+    steps = trainingSteps.count();
     features = new HostRows(engine, samples.features(), samples.inputs(), size);
     targets = new HostRows(engine, samples.targets(), samples.outputs(), size);
     places = new Place[Math.min(PLACES, steps)];
-    for (int i = 0; i < places.length; i++) {
-      Matrix x = resources.own(engine.allocate("batch " + i, size, samples.inputs()));
-      Matrix y = resources.own(engine.allocate("batch targets " + i, size, samples.outputs()));
-      places[i] = new Place(x, y, resources.own(engine.record(() -> step.accept(x, y), scratch)));
+    try {
+      for (int i = 0; i < places.length; i++) {
+        Matrix x = resources.own(engine.allocate("batch " + i, size, samples.inputs()));
+        Matrix y = resources.own(engine.allocate("batch targets " + i, size, samples.outputs()));
+        places[i] = place(engine, x, y, trainingSteps);
+      }
+      int left = samples.rows() % size;
+      Place last = places[(steps - 1) % places.length];
+      lastPlace =
+          left == 0 ? last : place(engine, last.x.top(left), last.y.top(left), trainingSteps);
+    } catch (RuntimeException | Error e) {
+      resources.closeAfter(e);
+      throw e;
     }
-    int left = samples.rows() % size;
-    Place last = places[(steps - 1) % places.length];
-    if (left > 0) {
-      Matrix x = last.x.top(left);
-      Matrix y = last.y.top(left);
-      last = new Place(x, y, resources.own(engine.record(() -> step.accept(x, y), scratch)));
-    }
-    lastPlace = last;
+  }
+
+  private Place place(Engine engine, Matrix x, Matrix y, TrainingSteps trainingSteps) {
+    Recording step = engine.record(() -> trainingSteps.call(x, y), trainingSteps.scratch());
+    return new Place(x, y, resources.own(step));
   }
 
   @Override
@@ -76,5 +72,10 @@ final class StreamedBatches implements Batches {
       targets.gather(order, batch * size, place.y);
       place.step.run();
     }
+  }
+
+  @Override
+  public void close() {
+    resources.close();
   }
 }

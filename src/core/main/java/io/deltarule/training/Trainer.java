@@ -1,10 +1,8 @@
 package io.deltarule.training;
 
-import io.deltarule.engine.Cursor;
 import io.deltarule.engine.Engine;
 import io.deltarule.engine.EngineMemoryException;
 import io.deltarule.engine.Matrix;
-import io.deltarule.engine.UpdateRule;
 import io.deltarule.network.Parameters;
 import io.deltarule.random.Philox;
 import io.deltarule.training.TrainingListener.Epoch;
@@ -152,15 +150,10 @@ public final class Trainer {
     private final DataPlacement placement; // DEVICE or HOST
     private final Optional<String> streamedBecause; // empty where nobody had to choose
     private final int batch; // B
-    private final int steps; // of an epoch
     private final Resources resources = new Resources();
     private final Stack stack;
     private final Matrix best; // the parameters of the best epoch so far
-    private final Matrix state; // of the optimizer
-    private final Matrix schedule; // [steps x UpdateRule.SCALARS]
-    private final Matrix losses; // [steps x 1]
-    private final Cursor cursor; // the step within the epoch
-    private final Stack.Pass pass;
+    private final TrainingSteps steps; // of an epoch
     private final Stack.Pass checkPass;
     private final Features checkFeatures;
     private final Batches batches;
@@ -184,19 +177,15 @@ public final class Trainer {
       this.placement = placement;
       this.streamedBecause = streamedBecause;
       batch = options.batchSize();
-      steps = training.batches(batch);
       try {
         stack = resources.own(new Stack(engine, initial.network()));
         stack.write(initial);
-        best = stack.allocateLikeTheta("best parameters", 1);
-        state = stack.allocateLikeTheta("optimizer state", options.rule().stateRows());
-        schedule = resources.own(engine.allocate("schedule", steps, UpdateRule.SCALARS));
-        losses = resources.own(engine.allocate("losses", steps, 1));
-        cursor = resources.own(engine.allocateCursor("step"));
-        pass = stack.pass(batch).forTraining();
+        best = stack.allocateLikeTheta("best parameters");
+        int count = training.batches(batch);
+        steps = resources.own(new TrainingSteps(engine, stack, options.rule(), batch, count));
         checkPass = stack.pass(Inference.batch(check.rows()));
         checkFeatures = checkFeatures();
-        batches = batches();
+        batches = resources.own(batches());
       } catch (RuntimeException | Error e) {
         resources.closeAfter(e);
         throw e;
@@ -213,45 +202,33 @@ public final class Trainer {
 
     private Batches batches() {
       return placement == DataPlacement.DEVICE
-          ? new ResidentBatches(
-              engine, resources, training, batch, cursor, this::step, pass.scratch())
-          : new StreamedBatches(engine, resources, training, batch, this::step, pass.scratch());
-    }
-
-    /** One training step on a batch: forward, output error, backward, update. */
-    private void step(Matrix x, Matrix y) {
-      Stack.Pass through = pass.top(x.rows());
-      through.forward(x);
-      through.backward(x, y, losses, cursor);
-      engine.update(options.rule(), stack.theta(), stack.gradient(), state, schedule, cursor);
-      engine.advance(cursor);
+          ? new ResidentBatches(engine, training, steps)
+          : new StreamedBatches(engine, training, steps);
     }
 
     void loadOrderAndRates(int epoch) {
       int[] rows = IntStream.range(0, training.rows()).toArray();
       new Philox(options.seed(), Philox.Purpose.SHUFFLE, epoch).shuffle(rows);
       batches.begin(rows);
-      float[] scalars = new float[steps * UpdateRule.SCALARS];
-      for (int i = 0; i < steps; i++) {
-        long done = (epoch - 1L) * steps + i;
-        double progress = (double) done / ((long) options.epochs() * steps);
-        double rate = options.learningRate() * options.schedule().factor(progress);
-        float[] row = options.rule().scalars(done + 1, rate, options.weightDecay());
-        System.arraycopy(row, 0, scalars, i * row.length, row.length);
-      }
-      engine.write(schedule, scalars);
-      engine.set(cursor, 0);
+      steps.begin(i -> scalars((epoch - 1L) * steps.count() + i));
+    }
+
+    private float[] scalars(long done) {
+      double progress = (double) done / ((long) options.epochs() * steps.count());
+      double rate = options.learningRate() * options.schedule().factor(progress);
+      return options.rule().scalars(done + 1, rate, options.weightDecay());
     }
 
     /** Queues an epoch's steps, in portions after which the host waits; false when stopped. */
     boolean runSteps(int epoch) {
       long start = System.nanoTime();
-      for (int i = 0; i < steps; ) {
+      int count = steps.count();
+      for (int i = 0; i < count; ) {
         if (stop.getAsBoolean()) {
           return false;
         }
         long portionStart = System.nanoTime();
-        int end = Math.min(steps, i + portion);
+        int end = Math.min(count, i + portion);
         batches.steps(i, end);
         i = end;
         engine.finish();
@@ -259,7 +236,7 @@ public final class Trainer {
         double took = (System.nanoTime() - portionStart) * 1e-9;
         portion =
             took < REPORT_SECONDS / 2
-                ? (int) Math.min(steps, 2L * portion)
+                ? (int) Math.min(count, 2L * portion)
                 : took > REPORT_SECONDS ? (portion + 1) / 2 : portion;
       }
       epochSeconds = (System.nanoTime() - start) * 1e-9;
@@ -269,10 +246,9 @@ public final class Trainer {
 
     /** Fetches the losses, tries the parameters, and keeps them if they are the best so far. */
     Epoch closeEpoch(int epoch) {
-      float[] stepLosses = new float[steps];
-      engine.read(losses, stepLosses);
+      float[] stepLosses = steps.readLosses();
       double sum = 0;
-      for (int i = 0; i < steps; i++) {
+      for (int i = 0; i < stepLosses.length; i++) {
         sum += (double) stepLosses[i] * Math.min(batch, training.rows() - i * batch);
       }
       double trainLoss = sum / training.rows();

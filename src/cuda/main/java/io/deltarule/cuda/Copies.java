@@ -1,5 +1,6 @@
 package io.deltarule.cuda;
 
+import io.deltarule.cuda.WeightCopies.WeightCopy;
 import io.deltarule.engine.spi.Operand;
 import java.util.ArrayList;
 import java.util.Comparator;
@@ -8,11 +9,8 @@ import java.util.List;
 /**
  * The copies of matrices in bf16 that products of cuBLAS take as factors in their place. Within a
  * recording a copy lives on until its matrix is written to again, and what computes the matrix may
- * write the copy, too; outside of one it is made for one product only.
- *
- * <p>Copies of weights are carried from replay to replay: the update that ends a step writes those
- * that the next one begins with. Such a copy is made anew only where something else has written to
- * the block of its matrix since.
+ * write the copy, too; outside of one it is made for one product only. Those of weights may be
+ * {@linkplain WeightCopies carried} from replay to replay.
  */
 final class Copies implements AutoCloseable {
   private static final int FACTORS = 2; // of a product
@@ -23,10 +21,10 @@ final class Copies implements AutoCloseable {
   /** The room in update_bf16.cu's table, its COPIES; what is beyond is rounded in each replay. */
   private static final int MOST_CARRIED = 32;
 
-  private static final long NONE = -1; // no version
-
   private final Memory memory;
+  private final WeightCopies weights; // null outside of recordings
   private final boolean kept;
+  private final List<WeightCopy> carried = new ArrayList<>();
   private final List<Copy> copies = new ArrayList<>();
   private int next;
 
@@ -42,28 +40,29 @@ final class Copies implements AutoCloseable {
   private static final class Copy {
     private Operand<CudaBlock> original;
     private Form form;
-    private Address address;
+    private Address address; // null until it is needed
     private long bytes;
     private boolean valid;
-    private boolean carried;
-    private long version = NONE; // of the matrix's block, while carried
 
     private boolean is(Operand<CudaBlock> matrix, Form wanted) {
       return form == wanted && original.coincides(matrix);
     }
   }
 
-  /** A copy of weights that lives on from replay to replay. */
-  record Carried(Operand<CudaBlock> matrix, Address address) {}
-
   /** Makes a copy of a matrix. */
   interface Maker {
     void make(Operand<CudaBlock> matrix, Form form, Address copy);
   }
 
-  Copies(Memory memory, boolean kept) {
+  /**
+   * No copies yet.
+   *
+   * @param weights that the recording may carry; null outside of recordings
+   */
+  Copies(Memory memory, WeightCopies weights) {
     this.memory = memory;
-    this.kept = kept;
+    this.weights = weights;
+    kept = weights != null;
   }
 
   /** The length of a row in bf16 that holds so many columns. */
@@ -73,12 +72,20 @@ final class Copies implements AutoCloseable {
 
   /** The copy of a matrix, made now unless there is one. */
   Address of(Operand<CudaBlock> matrix, Form form, Maker maker) {
+    if (form == Form.WEIGHTS) {
+      for (WeightCopy copy : carried) {
+        if (copy.matrix().coincides(matrix)) {
+          return copy.address();
+        }
+      }
+    }
     Copy copy = kept ? copyOf(matrix, form) : reused(matrix, form);
+    Address address = address(copy);
     if (!copy.valid) {
-      maker.make(matrix, form, copy.address);
+      maker.make(matrix, form, address);
       copy.valid = kept;
     }
-    return copy.address;
+    return address;
   }
 
   /** Announces that a copy will be asked for. */
@@ -88,12 +95,14 @@ final class Copies implements AutoCloseable {
     }
   }
 
-  /**
-   * Where to write the copy in bf16 of a matrix that is being computed; null if none is expected.
-   */
+  /** Whether the copy in bf16 of a matrix that is being computed will be asked for. */
+  boolean isExpected(Operand<CudaBlock> matrix) {
+    return kept && find(matrix, Form.HALF) != null;
+  }
+
+  /** Where to write it; null if it is not expected. */
   Address toWrite(Operand<CudaBlock> matrix) {
-    Copy copy = kept ? find(matrix, Form.HALF) : null;
-    return copy == null ? null : copy.address;
+    return isExpected(matrix) ? address(find(matrix, Form.HALF)) : null;
   }
 
   /** The copy in bf16 of a matrix, if it has been made; otherwise null. */
@@ -106,7 +115,7 @@ final class Copies implements AutoCloseable {
   void written(Operand<CudaBlock> matrix, boolean withHalf) {
     for (Copy copy : copies) {
       if (kept && copy.original.overlaps(matrix)) {
-        copy.valid = copy.carried || withHalf && copy.is(matrix, Form.HALF);
+        copy.valid = withHalf && copy.is(matrix, Form.HALF);
       }
     }
   }
@@ -117,17 +126,15 @@ final class Copies implements AutoCloseable {
    * them with the matrix, so that they are true throughout a replay, if they are before it.
    */
   void carry(List<Op> ops) {
-    List<Copy> carried = new ArrayList<>();
-    for (Copy copy : copies) {
+    for (Copy copy : List.copyOf(copies)) {
       Operand<CudaBlock> matrix = copy.original;
       if (copy.form == Form.WEIGHTS
           && matrix.size() <= Integer.MAX_VALUE
           && carried.size() < MOST_CARRIED
-          && carried.stream().noneMatch(other -> other.original.overlaps(matrix))
+          && carried.stream().noneMatch(other -> other.matrix().overlaps(matrix))
           && ops.stream().allMatch(op -> leavesOrUpdates(op, matrix))) {
-        carried.add(copy);
-        copy.carried = true;
-        copy.valid = true;
+        carried.add(weights.use(matrix));
+        copies.remove(copy);
       }
     }
   }
@@ -138,31 +145,21 @@ final class Copies implements AutoCloseable {
   }
 
   /** The carried copies of the matrices within theta, in their order there. */
-  List<Carried> carriedIn(Operand<CudaBlock> theta) {
-    return copies.stream()
-        .filter(copy -> copy.carried && copy.original.liesWithin(theta))
-        .map(copy -> new Carried(copy.original, copy.address))
+  List<WeightCopy> carriedIn(Operand<CudaBlock> theta) {
+    return carried.stream()
+        .filter(copy -> copy.matrix().liesWithin(theta))
         .sorted(Comparator.comparingLong(copy -> copy.matrix().offset()))
         .toList();
   }
 
   /** Makes the carried copies that are not those of their matrices as they are now. */
   void refresh(Maker maker) {
-    for (Copy copy : copies) {
-      if (copy.carried && copy.version != copy.original.block().version()) {
-        maker.make(copy.original, copy.form, copy.address);
-        copy.version = copy.original.block().version();
-      }
-    }
+    carried.forEach(copy -> copy.refresh(maker));
   }
 
   /** Notes that a replay has left the carried copies as their matrices are now. */
   void replayed() {
-    for (Copy copy : copies) {
-      if (copy.carried) {
-        copy.version = copy.original.block().version();
-      }
-    }
+    carried.forEach(WeightCopy::written);
   }
 
   private Copy find(Operand<CudaBlock> matrix, Form form) {
@@ -178,7 +175,8 @@ final class Copies implements AutoCloseable {
     Copy copy = find(matrix, form);
     if (copy == null) {
       copy = new Copy();
-      allocate(copy, matrix, form);
+      copy.original = matrix;
+      copy.form = form;
       copies.add(copy);
     }
     return copy;
@@ -192,19 +190,23 @@ final class Copies implements AutoCloseable {
     next = (next + 1) % FACTORS;
     if (copy.bytes < bytes(matrix, form)) {
       free(copy);
-      allocate(copy, matrix, form);
     }
+    copy.original = matrix;
+    copy.form = form;
     return copy;
   }
 
-  private void allocate(Copy copy, Operand<CudaBlock> matrix, Form form) {
-    copy.address = memory.raw(bytes(matrix, form));
-    copy.bytes = bytes(matrix, form);
-    copy.original = matrix;
-    copy.form = form;
+  private Address address(Copy copy) {
+    if (copy.address == null) {
+      long bytes = bytes(copy.original, copy.form);
+      copy.address = memory.raw(bytes);
+      copy.bytes = bytes;
+    }
+    return copy.address;
   }
 
-  private static long bytes(Operand<CudaBlock> matrix, Form form) {
+  /** The size of a copy. */
+  static long bytes(Operand<CudaBlock> matrix, Form form) {
     int rows = form == Form.WEIGHTS ? pitch(matrix.rows()) : matrix.rows();
     return Math.max(16, 2L * rows * pitch(matrix.columns()));
   }
@@ -221,5 +223,7 @@ final class Copies implements AutoCloseable {
   public void close() {
     copies.forEach(this::free);
     copies.clear();
+    carried.forEach(copy -> weights.leave(copy));
+    carried.clear();
   }
 }

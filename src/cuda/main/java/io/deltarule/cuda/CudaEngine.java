@@ -36,6 +36,7 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
   private final Plan plan;
   private final FusedStep fusedStep;
   private final Workspace workspace; // of calls outside of recordings
+  private final WeightCopies weightCopies; // of all recordings
   private List<Op> recorded; // while recording
 
   /**
@@ -83,7 +84,8 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
       releases.add(branch::close);
       plan = new Plan(equations, products, branch);
       fusedStep = new FusedStep(launcher, kernels, products, timeline, transfers, device);
-      workspace = new Workspace(memory, false);
+      workspace = new Workspace(memory, null);
+      weightCopies = new WeightCopies(memory);
       releases.add(workspace::close);
     } catch (RuntimeException | Error e) {
       releaseAll();
@@ -228,7 +230,7 @@ final class CudaEngine extends AbstractEngine<CudaBlock> {
       recorded = null;
     }
     context.makeCurrent();
-    Workspace own = new Workspace(memory, true);
+    Workspace own = new Workspace(memory, weightCopies);
     Replay fused = fusedStep.prepare(ops, own);
     Replay prepared =
         fused != null

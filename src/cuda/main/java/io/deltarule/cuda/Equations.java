@@ -2,6 +2,7 @@ package io.deltarule.cuda;
 
 import static jcuda.driver.JCudaDriver.cuMemcpyDtoDAsync;
 
+import io.deltarule.cuda.WeightCopies.WeightCopy;
 import io.deltarule.engine.UpdateRule;
 import io.deltarule.engine.spi.Operand;
 import java.util.List;
@@ -155,7 +156,7 @@ final class Equations implements AutoCloseable {
     return (int) Math.max(1, Math.min(MOST_PARTIALS, blocks));
   }
 
-  private void update(Op.Update op, List<Copies.Carried> carried) {
+  private void update(Op.Update op, List<WeightCopy> carried) {
     if (op.theta().size() == 0) {
       return;
     }
@@ -180,7 +181,7 @@ final class Equations implements AutoCloseable {
   }
 
   /** The table that update_bf16.cu describes. */
-  private static long[] table(List<Copies.Carried> carried, Operand<CudaBlock> theta) {
+  private static long[] table(List<WeightCopy> carried, Operand<CudaBlock> theta) {
     LongStream copies =
         carried.stream()
             .flatMapToLong(

@@ -34,8 +34,8 @@ final class FusedStep {
 
   /**
    * A phase that has work for more is no matter of launches: on an H200 30-64-32-1, batch 32, takes
-   * 18 us in one kernel and 20 in single ones; 28-300-300-300-300-300-1, batch 100, took 106 when it
-   * took 81 in single ones, which it takes 67 in now.
+   * 18 us in one kernel and 20 in single ones; 28-300-300-300-300-300-1, batch 100, took 106 when
+   * it took 81 in single ones, which it takes 67 in now.
    */
   private static final int MOST_BLOCKS_OF_MULTIPROCESSOR = 2;
 
@@ -137,7 +137,7 @@ final class FusedStep {
   private boolean fits(Step step) {
     int m = step.rows();
     return m > 0
-        && !Kernels.tall(m) // the kernel adds columns in one chunk
+        && !Kernels.tall(m) // which has other kernels for a layer of one unit
         && step.layers.size() <= MOST_LAYERS
         && step.layers.stream()
             .allMatch(
@@ -238,8 +238,12 @@ final class FusedStep {
     return matrix.block().address().plus(4 * matrix.offset()).number();
   }
 
-  /** A layer's calls. */
-  private record Layer(Op.Forward forward, Op.Gradients gradients) {
+  /**
+   * A layer's calls.
+   *
+   * @param propagate of its error to the layer below; null for the first layer
+   */
+  private record Layer(Op.Forward forward, Op.Gradients gradients, Op.Propagate propagate) {
 
     int n() {
       return forward.w().rows();
@@ -259,65 +263,99 @@ final class FusedStep {
       Op.Update update,
       List<Op> ops) {
 
-    /** Finds the roles; null if the calls are anything else than a training step. */
+    /**
+     * Finds the roles; null if the calls are anything else than a training step. Their order is
+     * free, as far as each takes what another gives, but for the last two.
+     */
     static Step of(List<Op> ops) {
-      int count =
-          (ops.size() - 4) / 3; // 2 gathers, L forward, 1 error, L - 1 propagate, L gradients
-      if (count < 1
+      List<Op.Gather> gathers = all(Op.Gather.class, ops);
+      List<Op.Forward> forwards = all(Op.Forward.class, ops);
+      List<Op.OutputError> errors = all(Op.OutputError.class, ops);
+      List<Op.Propagate> propagations = all(Op.Propagate.class, ops); // from the last layer on
+      List<Op.Gradients> gradients = all(Op.Gradients.class, ops);
+      int count = forwards.size();
+      if (count == 0
+          || gathers.size() != 2
+          || errors.size() != 1
+          || propagations.size() != count - 1
+          || gradients.size() != count
           || ops.size() != 3 * count + 4
-          || !(ops.get(0) instanceof Op.Gather inputs)
-          || !(ops.get(1) instanceof Op.Gather targets)
-          || !(ops.get(2 + count) instanceof Op.OutputError error)
           || !(ops.get(ops.size() - 2) instanceof Op.Update update)
           || !(ops.get(ops.size() - 1) instanceof Op.Advance advance)) {
         return null;
       }
       List<Layer> layers = new ArrayList<>();
       for (int l = 0; l < count; l++) {
-        if (!(ops.get(2 + l) instanceof Op.Forward forward)
-            || !(ops.get(2 + 2 * count + l) instanceof Op.Gradients gradients)) {
+        Op.Forward forward = forwards.get(l);
+        Op.Gradients own = null;
+        for (Op.Gradients candidate : gradients) {
+          own = candidate.a().coincides(forward.x()) ? candidate : own;
+        }
+        if (own == null) {
           return null;
         }
-        layers.add(new Layer(forward, gradients));
+        layers.add(new Layer(forward, own, l == 0 ? null : propagations.get(count - 1 - l)));
       }
-      Step step = new Step(inputs, targets, layers, error, update, ops);
+      boolean inputsFirst = gathers.get(0).batch().coincides(forwards.get(0).x());
+      Op.Gather inputs = gathers.get(inputsFirst ? 0 : 1);
+      Op.Gather targets = gathers.get(inputsFirst ? 1 : 0);
+      Step step = new Step(inputs, targets, layers, errors.get(0), update, ops);
       return step.isChained(advance.cursor()) ? step : null;
+    }
+
+    private static <T extends Op> List<T> all(Class<T> kind, List<Op> ops) {
+      return ops.stream().filter(kind::isInstance).map(kind::cast).toList();
     }
 
     int rows() {
       return inputs.batch().rows();
     }
 
-    /** Whether each call takes what the one before it gives. */
+    /** Whether each call takes what one before it gives. */
     private boolean isChained(StepCursor<CudaBlock> cursor) {
       int last = layers.size() - 1;
+      Op.Forward logits = layers.get(last).forward;
       boolean chained =
           inputs.rows() == targets.rows()
               && Stream.of(inputs.at(), targets.at(), error.at(), update.at())
                   .allMatch(at -> at == cursor)
-              && error.z().coincides(layers.get(last).forward.a())
+              && error.z().coincides(logits.a())
               && error.y().coincides(targets.batch())
-              && error.d().coincides(layers.get(last).gradients.d())
-              && layers.get(last).forward.f() == Activation.IDENTITY;
+              && logits.f() == Activation.IDENTITY
+              && inOrder(inputs, layers.get(0).forward)
+              && inOrder(logits, error)
+              && inOrder(targets, error);
       Operand<CudaBlock> a = inputs.batch();
+      Operand<CudaBlock> d = error.d();
+      Op makesD = error;
       for (int l = 0; l <= last && chained; l++) {
+        Op.Forward forward = layers.get(l).forward;
+        chained =
+            forward.x().coincides(a) && (l == 0 || inOrder(layers.get(l - 1).forward, forward));
+        a = forward.a();
+      }
+      for (int l = last; l >= 0 && chained; l--) {
         Layer layer = layers.get(l);
-        chained = layer.forward.x().coincides(a) && layer.gradients.a().coincides(a);
-        a = layer.forward.a();
-        if (l < last) {
-          Layer above = layers.get(l + 1);
-          // The propagations go down from the output: the one into layer l is call 2L + 1 - l.
+        chained = layer.gradients.d().coincides(d) && inOrder(makesD, layer.gradients);
+        if (l > 0) {
+          Op.Forward below = layers.get(l - 1).forward;
+          Op.Propagate propagate = layer.propagate;
           chained =
               chained
-                  && ops.get(2 * layers.size() + 1 - l) instanceof Op.Propagate propagate
-                  && propagate.d().coincides(above.gradients.d())
-                  && propagate.w().coincides(above.forward.w())
-                  && propagate.f() == layer.forward.f()
-                  && propagate.saved().coincides(layer.forward.saved())
-                  && propagate.e().coincides(layer.gradients.d());
+                  && propagate.d().coincides(d)
+                  && propagate.w().coincides(layer.forward.w())
+                  && propagate.f() == below.f()
+                  && propagate.saved().coincides(below.saved())
+                  && inOrder(makesD, propagate);
+          d = propagate.e();
+          makesD = propagate;
         }
       }
       return chained;
+    }
+
+    private boolean inOrder(Op first, Op second) {
+      return ops.indexOf(first) < ops.indexOf(second);
     }
 
     /**

@@ -6,8 +6,8 @@ import java.util.List;
 /**
  * How recorded calls are launched, unless they are a step for one kernel: one by one, but the bias
  * gradient of a layer with the mask of its error signal, in one pass over it; the gradients of a
- * layer of one unit with the propagation of its error, likewise; and small gradients on a branch as
- * soon as their factors are there.
+ * layer of one unit with the propagation of its error, likewise; a batch's inputs and targets; and
+ * small gradients on a branch as soon as their factors are there.
  */
 final class Plan {
   private final Equations equations;
@@ -77,8 +77,7 @@ final class Plan {
             && gradients.d().coincides(propagate.e())) {
           Operand<CudaBlock> db = gradients.db();
           if (!products.givesBiasGradient(gradients)
-              && ops.subList(i, j).stream().noneMatch(op -> touches(op, db))
-              && !db.overlaps(gradients.a())) {
+              && ops.subList(i, j).stream().noneMatch(op -> touches(op, db))) {
             sums[i] = gradients;
             summed[i] = true;
             summed[j] = true;
@@ -145,7 +144,7 @@ final class Plan {
           && second.rows() == first.rows()
           && second.at() == first.at()
           && second.batch().rows() == first.batch().rows()
-          && workspace.copies().toWrite(second.batch()) == null
+          && !workspace.copies().isExpected(second.batch())
           && second.operands().stream().noneMatch(first.batch()::overlaps)
           && !second.batch().overlaps(first.data())) {
         launched[j] = true;
@@ -172,7 +171,7 @@ final class Plan {
      * it computes as well: a later call, or whoever looks after them all.
      */
     private boolean readsFloats(Operand<CudaBlock> result, int i) {
-      if (workspace.copies().toWrite(result) == null
+      if (!workspace.copies().isExpected(result)
           || scratch.stream().noneMatch(result::liesWithin)) {
         return true;
       }

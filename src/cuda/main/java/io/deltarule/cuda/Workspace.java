@@ -30,10 +30,15 @@ final class Workspace implements AutoCloseable {
 
   private record Room(Address address, long bytes) {}
 
-  Workspace(Memory memory, boolean recording) {
+  /**
+   * Nothing yet.
+   *
+   * @param weights for a recording; null for calls outside of one
+   */
+  Workspace(Memory memory, WeightCopies weights) {
     this.memory = memory;
-    this.recording = recording;
-    copies = new Copies(memory, recording);
+    recording = weights != null;
+    copies = new Copies(memory, weights);
   }
 
   Copies copies() {

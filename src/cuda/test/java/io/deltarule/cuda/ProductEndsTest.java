@@ -28,6 +28,13 @@ class ProductEndsTest {
         Arguments.of(513, 8, Activation.IDENTITY));
   }
 
+  /** Nothing, a row of the left factor, or five columns of the right one. */
+  private enum Special {
+    NOTHING,
+    ROW,
+    COLUMNS
+  }
+
   /** Where matrices lie in the block; each starts at 16 bytes, if the one before it is not odd. */
   private static final class Places {
     private int end;
@@ -43,7 +50,7 @@ class ProductEndsTest {
   @MethodSource("shapes")
   void haveTheBitsOfTheFusedOnes(int m, int n, Activation f) {
     for (int k : new int[] {1, 5}) {
-      for (boolean special : new boolean[] {false, true}) {
+      for (Special special : Special.values()) {
         haveTheBitsOfTheFusedOnes(m, n, k, f, special);
       }
     }
@@ -52,9 +59,9 @@ class ProductEndsTest {
   /**
    * A product summed over k.
    *
-   * @param special whether a row has numbers that a mask or a rounding could lose
+   * @param special what has numbers that a mask, a rounding or a sum could lose
    */
-  private void haveTheBitsOfTheFusedOnes(int m, int n, int k, Activation f, boolean special) {
+  private void haveTheBitsOfTheFusedOnes(int m, int n, int k, Activation f, Special special) {
     int size = m * n;
     int chunks = Kernels.chunks(m, n);
     int pitch = Copies.pitch(n);
@@ -94,12 +101,16 @@ class ProductEndsTest {
       Random random = new Random(m);
       for (int p = 0; p < k; p++) {
         for (int i = 0; i < m; i++) {
-          float x = special && i == m / 2 ? special(m + p) : (float) random.nextGaussian();
+          float x =
+              special == Special.ROW && i == m / 2 ? special(m + p) : (float) random.nextGaussian();
           values[left + i * k + p] = x;
           values[leftTransposed + p * m + i] = x;
         }
         for (int j = 0; j < n; j++) {
-          float x = (float) random.nextGaussian();
+          float x =
+              special == Special.COLUMNS && j >= n / 2 && j < n / 2 + 5
+                  ? special(j - n / 2)
+                  : (float) random.nextGaussian();
           values[right + p * n + j] = x;
           values[rightTransposed + j * k + p] = x;
           values[rightInPitch + p * pitch + j] = x;

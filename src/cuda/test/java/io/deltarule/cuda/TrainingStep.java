@@ -1,6 +1,5 @@
 package io.deltarule.cuda;
 
-import io.deltarule.engine.Cursor;
 import io.deltarule.engine.Engine;
 import io.deltarule.engine.Indices;
 import io.deltarule.engine.Matrix;
@@ -8,7 +7,9 @@ import io.deltarule.engine.Recording;
 import io.deltarule.engine.UpdateRule;
 import io.deltarule.network.Network;
 import io.deltarule.network.Parameters;
+import io.deltarule.training.Resources;
 import io.deltarule.training.Stack;
+import io.deltarule.training.TrainingSteps;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -17,46 +18,30 @@ import java.util.Random;
 final class TrainingStep implements AutoCloseable {
   private final Engine engine;
   private final Network network;
-  private final int steps;
-  private final UpdateRule rule;
+  private final Resources resources = new Resources();
   private final Stack stack;
   private final Matrix features;
   private final Matrix targets;
   private final Indices rows;
   private final Matrix x;
   private final Matrix y;
-  private final Matrix losses;
-  private final Matrix schedule;
-  private final Matrix state;
-  private final Cursor cursor;
-  private final Stack.Pass pass;
+  private final TrainingSteps steps;
 
-  TrainingStep(Engine engine, Network network, int batch, int steps, UpdateRule rule) {
+  TrainingStep(Engine engine, Network network, int batch, int count, UpdateRule rule) {
     this.engine = engine;
     this.network = network;
-    this.steps = steps;
-    this.rule = rule;
-    stack = new Stack(engine, network);
-    features = engine.allocate("features", batch, network.inputs());
-    targets = engine.allocate("targets", batch, network.outputs());
-    rows = engine.allocateIndices("rows", steps, batch, batch);
-    x = engine.allocate("x", batch, network.inputs());
-    y = engine.allocate("y", batch, network.outputs());
-    losses = engine.allocate("losses", steps, 1);
-    schedule = engine.allocate("schedule", steps, UpdateRule.SCALARS);
-    state = engine.allocate("state", rule.stateRows(), stack.theta().columns());
-    cursor = engine.allocateCursor("step");
-    pass = stack.pass(batch).forTraining();
+    stack = resources.own(new Stack(engine, network));
+    features = resources.own(engine.allocate("features", batch, network.inputs()));
+    targets = resources.own(engine.allocate("targets", batch, network.outputs()));
+    rows = resources.own(engine.allocateIndices("rows", count, batch, batch));
+    x = resources.own(engine.allocate("x", batch, network.inputs()));
+    y = resources.own(engine.allocate("y", batch, network.outputs()));
+    steps = resources.own(new TrainingSteps(engine, stack, rule, batch, count));
     Random random = new Random(1);
     engine.write(features, normal(random, batch * network.inputs()));
     engine.write(targets, normal(random, batch * network.outputs()));
-    engine.write(rows, random.ints((long) steps * batch, 0, batch).toArray());
-    float[] scalars = new float[steps * UpdateRule.SCALARS];
-    for (int step = 0; step < steps; step++) {
-      float[] row = rule.scalars(step + 1, 0.01, 0.01);
-      System.arraycopy(row, 0, scalars, step * row.length, row.length);
-    }
-    engine.write(schedule, scalars);
+    engine.write(rows, random.ints((long) count * batch, 0, batch).toArray());
+    steps.begin(i -> rule.scalars(i + 1, 0.01, 0.01));
     stack.write(Parameters.initialise(network, 1));
   }
 
@@ -69,17 +54,27 @@ final class TrainingStep implements AutoCloseable {
   }
 
   void call() {
-    engine.gather(features, rows, cursor, x);
-    engine.gather(targets, rows, cursor, y);
+    engine.gather(features, rows, steps.cursor(), x);
+    engine.gather(targets, rows, steps.cursor(), y);
+    steps.call(x, y);
+  }
+
+  /** The same calls, each only when it is needed. */
+  void callInAnotherOrder() {
+    Stack.Pass pass = steps.pass();
+    engine.gather(features, rows, steps.cursor(), x);
     pass.forward(x);
-    pass.backward(x, y, losses, cursor);
-    engine.update(rule, stack.theta(), stack.gradient(), state, schedule, cursor);
-    engine.advance(cursor);
+    engine.gather(targets, rows, steps.cursor(), y);
+    pass.outputError(y, steps.losses(), steps.cursor());
+    pass.propagate();
+    pass.gradients(x);
+    steps.update();
+    engine.advance(steps.cursor());
   }
 
   /** What nobody reads after a step. */
   List<Matrix> scratch() {
-    return pass.scratch(x);
+    return steps.scratch(x);
   }
 
   /** All parameters. */
@@ -99,15 +94,15 @@ final class TrainingStep implements AutoCloseable {
 
   /** All steps. */
   void run(Runnable step) {
-    engine.set(cursor, 0);
-    for (int i = 0; i < steps; i++) {
+    steps.restart();
+    for (int i = 0; i < steps.count(); i++) {
       step.run();
     }
   }
 
   /** So many steps at once. */
   void run(Recording recording, int times) {
-    engine.set(cursor, 0);
+    steps.restart();
     recording.run(times);
   }
 
@@ -122,7 +117,7 @@ final class TrainingStep implements AutoCloseable {
 
   private float[] thetaAfter(Runnable allSteps) {
     stack.write(Parameters.initialise(network, 1));
-    engine.write(state, new float[state.rows() * state.columns()]);
+    engine.write(steps.state(), new float[(int) steps.state().size()]);
     allSteps.run();
     float[] theta = new float[stack.theta().columns()];
     engine.read(stack.theta(), theta);
@@ -131,15 +126,6 @@ final class TrainingStep implements AutoCloseable {
 
   @Override
   public void close() {
-    List.of(cursor, state, schedule, losses, y, x, rows, targets, features, stack)
-        .forEach(TrainingStep::close);
-  }
-
-  private static void close(AutoCloseable resource) {
-    try {
-      resource.close();
-    } catch (Exception e) {
-      throw new AssertionError(e);
-    }
+    resources.close();
   }
 }

@@ -122,7 +122,7 @@ class UnitLayerTest {
 
     /** By all at once, and by parts; from floats, and from a copy in bf16. */
     private int[] places(int floats) {
-      return new int[] {next(floats), next(floats), next(floats)};
+      return new int[] {next(floats), next(floats), next(floats), next(floats)};
     }
 
     private void fill(Random random, int place, int floats) {
@@ -195,7 +195,22 @@ class UnitLayerTest {
       backward(Activation.IDENTITY, false, none, false, true, 1);
       backward(f, true, masksByCopy ? copy : none, true, false, 2);
       backward(Activation.IDENTITY, false, copy, false, true, 2);
+      backward(f, true, masksByCopy ? copy : none, true, true, 3);
       float[] results = runner.read();
+      for (int j = 0; j < n; j++) {
+        double sum = 0;
+        double scale = 0;
+        for (int i = 0; i < m; i++) {
+          double saved = values[x + i * n + j];
+          double product = (double) values[d + i] * values[w + j];
+          double error = product * derivative(saved);
+          double size = Math.abs(product) * (1 + saved * saved); // 1 - saved^2 may cancel
+          assertNear(error, results[e[0] + i * n + j], 1, size, "e " + i + ", " + j);
+          sum += error;
+          scale = Math.max(scale, size);
+        }
+        assertNear(sum, results[sums[0] + j], m, scale, "sums " + j);
+      }
       for (int j = 0; j < n; j++) {
         double sum = 0;
         double scale = 0;
@@ -213,12 +228,23 @@ class UnitLayerTest {
         scale = Math.max(scale, Math.abs(values[d + i]));
       }
       assertNear(sum, results[db[0]], m, scale, "db");
-      for (int variant = 1; variant < 3; variant++) {
+      for (int variant = 1; variant < e.length; variant++) {
         assertSame(results, e[0], e[variant], m * n);
         assertSame(results, sums[0], sums[variant], n);
         assertSame(results, dw[0], dw[variant], n);
         assertSame(results, db[0], db[variant], 1);
       }
+    }
+
+    /** f', from what was saved. */
+    private double derivative(double saved) {
+      return switch (f) {
+        case RELU -> saved > 0 ? 1 : 0;
+        case LEAKY_RELU -> saved > 0 ? 1 : 0.01;
+        case TANH -> 1 - saved * saved;
+        case IDENTITY -> 1;
+        default -> throw new AssertionError(f);
+      };
     }
 
     private void backward(
