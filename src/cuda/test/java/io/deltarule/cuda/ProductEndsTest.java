@@ -101,8 +101,11 @@ class ProductEndsTest {
       Random random = new Random(m);
       for (int p = 0; p < k; p++) {
         for (int i = 0; i < m; i++) {
-          float x =
-              special == Special.ROW && i == m / 2 ? special(m + p) : (float) random.nextGaussian();
+          float number = (float) random.nextGaussian();
+          float x = special == Special.COLUMNS ? Math.abs(number) : number; // or inf - inf is NaN
+          if (special == Special.ROW && i == m / 2) {
+            x = special(m + p);
+          }
           values[left + i * k + p] = x;
           values[leftTransposed + p * m + i] = x;
         }
