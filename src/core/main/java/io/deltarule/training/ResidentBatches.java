@@ -26,12 +26,18 @@ public final class ResidentBatches implements Batches {
    * @param engine that computes
    * @param samples to learn from
    * @param steps on this engine, as many as the samples have batches of so many rows
+   * @throws IllegalArgumentException if they are not as many
    */
   public ResidentBatches(Engine engine, Samples samples, TrainingSteps steps) {
     this.engine = engine;
     this.steps = steps;
     int rows = samples.rows();
     int size = steps.pass().rows();
+    if (samples.batches(size) != steps.count()) {
+      throw new IllegalArgumentException(
+          "%d samples make %d batches of %d, but an epoch has %d steps"
+              .formatted(rows, samples.batches(size), size, steps.count()));
+    }
     try {
       features = resources.own(engine.allocate("features", rows, samples.inputs()));
       targets = resources.own(engine.allocate("targets", rows, samples.outputs()));

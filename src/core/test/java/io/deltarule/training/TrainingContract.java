@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -93,6 +94,40 @@ public abstract class TrainingContract {
       assertEquals(40, result.epochs().size());
       assertEquals(Ending.COMPLETED, result.ending());
       assertEquals(0, engine.allocatedBytes(), "training and inference free what they allocate");
+    }
+  }
+
+  @Test
+  void aLoopOfOnesOwnHasTheBitsOfTheTrainer() {
+    Samples samples = plane(100, 5, Output.SIGMOID, 3);
+    Parameters initial = Parameters.initialise(network(samples, List.of(9), Output.SIGMOID), 1);
+    int[] rows = IntStream.range(0, samples.rows()).toArray();
+    new Philox(7, Philox.Purpose.SHUFFLE, 1).shuffle(rows);
+    try (Engine engine = open();
+        Stack stack = new Stack(engine, initial.network());
+        TrainingSteps steps = new TrainingSteps(engine, stack, ADAM, 32, 4);
+        ResidentBatches batches = new ResidentBatches(engine, samples, steps)) {
+      stack.write(initial);
+      batches.begin(rows);
+      steps.begin(i -> ADAM.scalars(i + 1, 1e-2, 0));
+      batches.steps(0, 1);
+      assertEquals(1, steps.readLosses().length);
+      batches.steps(1, steps.count());
+      Parameters own = stack.read(stack.theta());
+      Parameters trained =
+          new Trainer(engine, options(1, 32, ADAM, 1e-2))
+              .train(initial, samples, Optional.empty())
+              .parameters();
+      for (int l = 0; l < initial.network().layers(); l++) {
+        assertArrayEquals(trained.weights()[l], own.weights()[l]);
+        assertArrayEquals(trained.biases()[l], own.biases()[l]);
+      }
+      String message =
+          assertThrows(
+                  IllegalArgumentException.class,
+                  () -> new ResidentBatches(engine, plane(97 + 32, 5, Output.SIGMOID, 3), steps))
+              .getMessage();
+      assertEquals("129 samples make 5 batches of 32, but an epoch has 4 steps", message);
     }
   }
 
