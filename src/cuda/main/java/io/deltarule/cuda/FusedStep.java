@@ -13,6 +13,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 import jcuda.Pointer;
 
@@ -287,14 +288,13 @@ final class FusedStep {
       List<Layer> layers = new ArrayList<>();
       for (int l = 0; l < count; l++) {
         Op.Forward forward = forwards.get(l);
-        Op.Gradients own = null;
-        for (Op.Gradients candidate : gradients) {
-          own = candidate.a().coincides(forward.x()) ? candidate : own;
-        }
-        if (own == null) {
+        Optional<Op.Gradients> own =
+            gradients.stream().filter(op -> op.a().coincides(forward.x())).findFirst();
+        if (own.isEmpty()) {
           return null;
         }
-        layers.add(new Layer(forward, own, l == 0 ? null : propagations.get(count - 1 - l)));
+        Op.Propagate propagate = l == 0 ? null : propagations.get(count - 1 - l);
+        layers.add(new Layer(forward, own.get(), propagate));
       }
       boolean inputsFirst = gathers.get(0).batch().coincides(forwards.get(0).x());
       Op.Gather inputs = gathers.get(inputsFirst ? 0 : 1);
