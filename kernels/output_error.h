@@ -57,16 +57,19 @@ DEVICE float linear_errors(const int there, int group, int groups, int m, int n,
   return loss;
 }
 
-/*
- * Likewise, with lanes work-items for a row: a power of two, so that each has a few elements of it.
- * All work-items of the group must call it.
- */
-DEVICE float softmax_errors(int group, int groups, int m, int n, GLOBAL const float *z,
-                            GLOBAL const float *y, GLOBAL float *d, LOCAL_PTR float *shared) {
+/* The work-items for a row of n elements: a power of two, so that each has a few of them. */
+DEVICE int softmax_lanes(int n) {
   int lanes = 1;
   while (lanes < WG && lanes * 4 < n) {
     lanes *= 2;
   }
+  return lanes;
+}
+
+/* Likewise, by lanes for each row. All work-items of the group must call it. */
+DEVICE float softmax_errors(int group, int groups, int m, int n, GLOBAL const float *z,
+                            GLOBAL const float *y, GLOBAL float *d, LOCAL_PTR float *shared) {
+  const int lanes = softmax_lanes(n);
   const int lane = group_item() % lanes;
   const int rows = WG / lanes;
   float loss = 0.0f;

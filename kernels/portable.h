@@ -10,6 +10,7 @@
  *                                 has room for along y: the others lie along z, and after the last
  *                                 may come some without work
  *   LOCAL                         declares memory of the group, at the top of a kernel only
+ *   LOCAL_OF_LAUNCH               declares as much of it as the launch asks for; CUDA's alone
  *   LOCAL_PTR                     a parameter that points to it
  *   INDEX                         64 bits everywhere: matrices are offsets into large buffers
  *   VEC                           VW floats; LOAD and STORE need no alignment
@@ -113,6 +114,9 @@ typedef PASTE(float, VW) VEC;
 #define GROUP(d) COMPONENT(blockIdx, d)
 #define GROUPS(d) COMPONENT(gridDim, d)
 #define ITEMS(d) COMPONENT(blockDim, d)
+#ifndef LOCAL_OF_LAUNCH
+#define LOCAL_OF_LAUNCH(TYPE, name) extern __shared__ TYPE name[]
+#endif
 #define GROUP_LINE ((int)(blockIdx.z * gridDim.y + blockIdx.y))
 #define UNROLL _Pragma("unroll")
 #define ROLLED _Pragma("unroll 1")
@@ -127,6 +131,7 @@ typedef long long INDEX; /* long has 32 bits on Windows */
 #define LOG1P(x) log1pf(x)
 #define TANH_OF(x) tanhf(x)
 #define SQRT(x) sqrtf(x)
+#define DIVIDE(x, y) __fdividef(x, y) /* but for the last two bits */
 #define FABS(x) fabsf(x)
 
 struct __align__(VW >= 4 ? 16 : 4 * VW) VEC {

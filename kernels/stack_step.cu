@@ -13,31 +13,6 @@
  * launch share them out: every buffer has the bits that those kernels leave. A product's bits do not
  * depend on its tile.
  *
- * The table, in words of 64 bits; an address is a device pointer, of float where nothing is said:
- *
- *    0  L, at most LAYERS            13  address of X [m x n(0)]
- *    1  m, at most 512               14  address of Y [m x n(L)]
- *    2  n(0)                         15  address of losses, the element for at = 0
- *    3  p                            16  address of partial [groups of the loss]
- *    4  rule: 0 SGD, 1 momentum,     17  address of theta [p]
- *       2 Adam                       18  address of the gradient [p]
- *    5  output: 0 sigmoid,           19  address of the state [0, p or 2p]; unused by SGD
- *       1 softmax, 2 linear          20  address of the schedule [any x 4]
- *    6  groups of the loss, as       21  address of the barrier, unsigned int; 0 before the first
- *       output_error_* is launched       launch, and never written but by this kernel
- *    7  length of a list of rows     22  bits of momentum (momentum) or beta1 (Adam), float
- *    8  address of inputs            23  bits of beta2, float
- *    9  address of targets           24  bits of epsilon, float
- *   10  address of rows, int         25  layer 1, 11 words:
- *   11  address of at, int               n, k, f, whether Z is kept (0 or 1), and the addresses of
- *   12  the number of steps              W, b, dW, db, saved, A, D
- *                                    36  layer 2, and so on
- *
- * Layer l has k = n(l-1), n = n(l), W, dW [n x k], b, db [n], saved, A, D [m x n]. f is its number
- * in activation.h, IDENTITY for layer L. Where Z is not kept, saved is A. W and b lie in theta, dW
- * and db in the gradient, at the same places: from the first element on W(1), b(1), W(2) and so on,
- * with less than GAP elements of no layer behind each.
- *
  * Launch: cooperative, in groups of GX by GY = WG work-items, without dynamic shared memory. Of the
  * groups there may be any number that is resident at once; worth having are as many as there is
  * work in the largest phase,
@@ -60,51 +35,9 @@
  */
 #include "gemm.h"
 #include "output_error.h"
-#include "update.h"
+#include "stack.h"
 
-#define LAYERS 16
-#define GAP 128
 #define UPDATES 4 /* at least TM */
-
-/* The table's numbers of the outputs. */
-#define SIGMOID_OUTPUT 0
-#define SOFTMAX 1
-#define LINEAR 2
-
-struct Layer {
-  INDEX n, k, f, keep;
-  const float *w, *b;
-  float *dw, *db, *saved, *a, *d;
-};
-
-/* The table's words. */
-struct Step {
-  INDEX layers, m, features, p, rule, output, lossGroups, length;
-  const float *inputs, *targets;
-  const int *rows;
-  int *at;
-  INDEX steps;
-  float *x, *y, *losses, *partial, *theta;
-  const float *gradient;
-  float *state;
-  const float *schedule;
-  unsigned int *barrier;
-  INDEX beta1, beta2, epsilon;
-  Layer layer[LAYERS];
-};
-
-DEVICE float number(INDEX bits) {
-  union {
-    unsigned int bits;
-    float number;
-  } both;
-  both.bits = (unsigned int)bits;
-  return both.number;
-}
-
-DEVICE int parts(INDEX size, int of) {
-  return (int)((size + of - 1) / of);
-}
 
 /*
  * Waits for all groups of the launch. What they add comes to the highest bit alone, so that it
@@ -192,12 +125,12 @@ DEVICE void add_losses(const Step &s, int at, int *added, LOCAL_PTR float *share
  * each waits for its numbers.
  */
 DEVICE void update_some(const Step &s, INDEX i, INDEX stride, INDEX end, const float *scalars) {
-  float step[UPDATES], theta[UPDATES], u[UPDATES], v[UPDATES];
+  float g[UPDATES], theta[UPDATES], u[UPDATES], v[UPDATES];
   UNROLL for (int c = 0; c < UPDATES; c++) {
     const INDEX at = i + c * stride;
-    step[c] = theta[c] = u[c] = v[c] = 0.0f;
+    g[c] = theta[c] = u[c] = v[c] = 0.0f;
     if (at < end) {
-      step[c] = s.gradient[at];
+      g[c] = s.gradient[at];
       theta[c] = s.theta[at];
       if (s.rule != 0) {
         u[c] = s.state[at];
@@ -210,16 +143,13 @@ DEVICE void update_some(const Step &s, INDEX i, INDEX stride, INDEX end, const f
   UNROLL for (int c = 0; c < UPDATES; c++) {
     const INDEX at = i + c * stride;
     if (at < end) {
-      if (s.rule == 1) {
-        step[c] = momentum_step(step[c], u[c], number(s.beta1));
-        s.state[at] = step[c];
-      } else if (s.rule == 2) {
-        step[c] = adam_step(step[c], &u[c], &v[c], number(s.beta1), number(s.beta2),
-                            number(s.epsilon), scalars);
+      s.theta[at] = updated(s, theta[c], g[c], &u[c], &v[c], scalars);
+      if (s.rule != 0) {
         s.state[at] = u[c];
+      }
+      if (s.rule == 2) {
         s.state[s.p + at] = v[c];
       }
-      s.theta[at] = stepped(theta[c], step[c], scalars);
     }
   }
 }
@@ -248,21 +178,11 @@ DEVICE void update_tile(const Step &s, int tileX, int tileY, const Layer &to,
   }
 }
 
-/*
- * A group's share of the update of what is no layer's: less than GAP parameters behind each W and
- * each b. Nothing else in a step touches them.
- */
+/* A group's share of the update of what is no layer's, which nothing else in a step touches. */
 DEVICE void update_gaps(const Step &s, const float *scalars) {
-  const int slots = 2 * (int)s.layers * GAP;
-  for (int i = first_element(); i < slots; i += GROUPS(0) * WG) {
-    const int l = i / (2 * GAP);
-    const Layer &to = s.layer[l];
-    const INDEX w = to.dw - s.gradient + to.n * to.k;
-    const INDEX b = to.db - s.gradient;
-    const INDEX next = l + 1 < s.layers ? s.layer[l + 1].dw - s.gradient : s.p;
-    const int behindW = i % (2 * GAP) < GAP;
-    const INDEX at = (behindW ? w : b + to.n) + i % GAP;
-    if (at < (behindW ? b : next)) {
+  for (int i = first_element(); i < gaps(s); i += GROUPS(0) * WG) {
+    const INDEX at = gap(s, i);
+    if (at >= 0) {
       update_some(s, at, 1, at + 1, scalars);
     }
   }

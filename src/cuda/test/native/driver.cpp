@@ -51,7 +51,8 @@ namespace {
 constexpr unsigned MAX_THREADS = 1024;
 constexpr unsigned MAX_THREADS_PER_MULTIPROCESSOR = 2048;
 constexpr size_t SHARED_PER_BLOCK = 48 << 10;
-constexpr size_t SHARED_PER_MULTIPROCESSOR = 96 << 10;
+constexpr size_t SHARED_PER_MULTIPROCESSOR = 164 << 10;
+constexpr size_t SHARED_AT_MOST = 163 << 10; /* of a block, where the function's attribute asks */
 
 bool initialized;
 thread_local std::vector<Context *> current;
@@ -62,6 +63,7 @@ struct Function {
   Module *module;
   Entry entry;
   const emulation::Kernel *kernel;
+  size_t mostShared; /* bytes that a launch may ask for */
 };
 
 struct Module {
@@ -128,7 +130,8 @@ int deviceAttribute(int attribute) {
     case 4: return 64;                  /* block z */
     case 5: return 2147483647;          /* grid x */
     case 6: case 7: return 65535;       /* grid y, z */
-    case 8: case 97: return SHARED_PER_BLOCK;
+    case 8: return SHARED_PER_BLOCK;
+    case 97: return SHARED_AT_MOST;
     case 9: return 65536; /* constant memory */
     case 10: return 32;   /* warp */
     case 12: return 65536; /* registers of a block */
@@ -247,7 +250,8 @@ int loadModule(Context *context, void **handle, const std::string &text) {
              entry.name.c_str(), ptx.module.c_str());
       return CUDA_ERROR_INVALID_IMAGE;
     }
-    module->functions[entry.name] = {module.get(), entry, kernel};
+    module->functions[entry.name] = {module.get(), entry, kernel,
+                                     SHARED_PER_BLOCK - std::min(SHARED_PER_BLOCK, entry.shared)};
   }
   *handle = modules.add(module.release());
   return CUDA_SUCCESS;
@@ -274,7 +278,7 @@ unsigned occupancy(const Function &function, unsigned threads) {
   return blocks;
 }
 
-int refuseLaunch(const Function &function, const Launch &launch, size_t dynamicShared) {
+int refuseLaunch(const Function &function, const Launch &launch) {
   const dim3 &grid = launch.grid, &block = launch.block;
   const char *name = launch.kernel->name;
   if (grid.x == 0 || grid.y == 0 || grid.z == 0 || block.x == 0 || block.y == 0 || block.z == 0 ||
@@ -290,13 +294,10 @@ int refuseLaunch(const Function &function, const Launch &launch, size_t dynamicS
            function.entry.maxThreads);
     return CUDA_ERROR_INVALID_VALUE;
   }
-  if (dynamicShared > 0) {
-    misuse("[launch] %s: dynamic shared memory is not emulated", name);
-    return CUDA_ERROR_NOT_SUPPORTED;
-  }
-  if (function.entry.shared > SHARED_PER_BLOCK) {
-    misuse("[launch] %s: %zu bytes of shared memory", name, function.entry.shared);
-    return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
+  if (function.entry.shared > SHARED_PER_BLOCK || launch.shared > function.mostShared) {
+    misuse("[launch] %s: %zu and %zu bytes of shared memory", name, function.entry.shared,
+           launch.shared);
+    return CUDA_ERROR_INVALID_VALUE;
   }
   const size_t blocks = size_t(grid.x) * grid.y * grid.z;
   const size_t most = size_t(occupancy(function, unsigned(threads))) * configuration.multiprocessors;
@@ -330,8 +331,8 @@ int launchKernel(Context *context, void *handle, dim3 grid, dim3 block, size_t s
   if (function == nullptr || stream == nullptr || function->module->context != context) {
     return CUDA_ERROR_INVALID_HANDLE;
   }
-  Launch launch{function->kernel, grid, block, cooperative, {}};
-  if (int refused = refuseLaunch(*function, launch, shared)) {
+  Launch launch{function->kernel, grid, block, shared, cooperative, {}};
+  if (int refused = refuseLaunch(*function, launch)) {
     return refused;
   }
   for (size_t i = 0; i < function->kernel->count; i++) {
@@ -1014,6 +1015,25 @@ FAKE_API int cuFuncGetAttribute(int *value, int attribute, void *handle) {
       misuse("[cuFuncGetAttribute] attribute %d is not emulated", attribute);
       return CUDA_ERROR_INVALID_VALUE;
   }
+  return CUDA_SUCCESS;
+}
+
+FAKE_API int cuFuncSetAttribute(void *handle, int attribute, int value) {
+  ENTER_CONTEXT(cuFuncSetAttribute)
+  constexpr int DYNAMIC_SHARED = 8;
+  Function *function = functionOf(handle);
+  if (function == nullptr) {
+    return CUDA_ERROR_INVALID_HANDLE;
+  }
+  if (attribute != DYNAMIC_SHARED) {
+    misuse("[cuFuncSetAttribute] attribute %d is not emulated", attribute);
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  if (value < 0 || size_t(value) > SHARED_AT_MOST - function->entry.shared) {
+    misuse("[cuFuncSetAttribute] %d bytes of shared memory", value);
+    return CUDA_ERROR_INVALID_VALUE;
+  }
+  function->mostShared = std::max(SHARED_PER_BLOCK - function->entry.shared, size_t(value));
   return CUDA_SUCCESS;
 }
 

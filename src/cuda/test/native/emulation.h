@@ -19,6 +19,16 @@ namespace emulation {
 
 inline thread_local Context *context;
 
+/* A copy that its thread has begun. */
+struct Copy {
+  void *to;
+  const void *from;
+  size_t bytes;
+  unsigned thread;
+};
+inline thread_local Copy begun[1 << 12];
+inline thread_local size_t countOfBegun;
+
 template <auto F>
 struct Describe;
 
@@ -31,7 +41,10 @@ struct Describe<F> {
   static void apply(void **parameters, std::index_sequence<I...>) {
     F(*static_cast<P *>(parameters[I])...);
   }
-  static void enter(Context *current) { context = current; }
+  static void enter(Context *current) {
+    context = current;
+    countOfBegun = 0;
+  }
   static void call(void **parameters) {
     apply(parameters, std::index_sequence_for<P...>{});
   }
@@ -52,10 +65,12 @@ inline void yield() {
   forget();
 }
 
-inline unsigned lane() {
+inline unsigned placeInBlock() {
   const Context &c = *context;
-  return (c.thread.x + c.blockSize.x * (c.thread.y + c.blockSize.y * c.thread.z)) % 32;
+  return c.thread.x + c.blockSize.x * (c.thread.y + c.blockSize.y * c.thread.z);
 }
+
+inline unsigned lane() { return placeInBlock() % 32; }
 
 /* Every lane of the warp takes part; the masks of the callers are not looked at. */
 template <class T>
@@ -84,6 +99,7 @@ T exchange(T value, unsigned from, bool valid) {
 #define __grid_constant__
 #define __align__(n) __attribute__((aligned(n)))
 #define __shared__ static thread_local
+#define LOCAL_OF_LAUNCH(TYPE, name) TYPE *const name = static_cast<TYPE *>(emulation::context->shared)
 
 #define threadIdx (emulation::context->thread)
 #define blockIdx (emulation::context->block)
@@ -99,6 +115,31 @@ inline void __syncwarp(unsigned = ~0u) {
   emulation::context->waitForWarp(emulation::context);
   emulation::forget();
 }
+/* Those of even threads come as early, and those of odd ones as late as they may. */
+inline void __pipeline_memcpy_async(void *to, const void *from, size_t bytes) {
+  using namespace emulation;
+  if (placeInBlock() % 2 == 0 || countOfBegun == sizeof begun / sizeof *begun) {
+    std::memcpy(to, from, bytes);
+  } else {
+    begun[countOfBegun++] = {to, from, bytes, placeInBlock()};
+  }
+}
+inline void __pipeline_commit() {}
+/* Waits for all copies of the thread. */
+inline void __pipeline_wait_prior(size_t) {
+  using namespace emulation;
+  size_t left = 0;
+  for (size_t i = 0; i < countOfBegun; i++) {
+    if (begun[i].thread == placeInBlock()) {
+      std::memcpy(begun[i].to, begun[i].from, begun[i].bytes);
+    } else {
+      begun[left++] = begun[i];
+    }
+  }
+  countOfBegun = left;
+  forget();
+}
+inline float __fdividef(float x, float y) { return x / y; }
 inline void __threadfence_block() { emulation::forget(); }
 inline void __threadfence() {
   __atomic_thread_fence(__ATOMIC_SEQ_CST);

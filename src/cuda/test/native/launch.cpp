@@ -20,6 +20,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
+#include <cstring>
 #include <mutex>
 #include <thread>
 
@@ -69,6 +70,26 @@ struct Fibre {
     }
     stack = top;
   }
+};
+
+/* The memory of a block that its launch asks for. What lies behind it faults. */
+class SharedMemory {
+ public:
+  /* So many bytes that are no number. */
+  void *of(size_t bytes) {
+    if (bytes > size) {
+      size = (bytes + PAGE - 1) / PAGE * PAGE;
+      char *memory = static_cast<char *>(mmap(nullptr, size + PAGE, PROT_READ | PROT_WRITE,
+                                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+      end = memory + size;
+      mprotect(end, PAGE, PROT_NONE);
+    }
+    return memset(end - bytes, 0xff, bytes);
+  }
+
+ private:
+  size_t size = 0;
+  char *end = nullptr;
 };
 
 /* Where a fault in a kernel on this OS thread goes; initial-exec, so that a handler may read it. */
@@ -141,6 +162,7 @@ class BlockRunner {
   std::vector<Parked> parked;
   std::vector<uint64_t> lanes;
   std::vector<unsigned> shuffles;
+  SharedMemory shared;
 
   std::vector<std::unique_ptr<Fibre>> fibres; /* kept for the next block */
   size_t usedFibres = 0;
@@ -158,6 +180,7 @@ void BlockRunner::begin(const Launch &launch, uint3 block) {
   context.waitForBlock = waitForBlock;
   context.waitForWarp = waitForWarp;
   context.yield = launch.cooperative ? yield : noYield;
+  context.shared = launch.shared == 0 ? nullptr : shared.of(launch.shared);
   started = ended = atBlock = 0;
   resumed = nullptr;
   parked.clear();

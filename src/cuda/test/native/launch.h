@@ -13,6 +13,7 @@ namespace fake {
 struct Launch {
   const emulation::Kernel *kernel;
   dim3 grid, block;
+  size_t shared; /* bytes of memory of a block that the kernel does not declare */
   bool cooperative;
   std::vector<std::vector<char>> parameters;
 };

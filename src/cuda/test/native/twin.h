@@ -20,6 +20,7 @@ struct Context {
   void (*yield)(Context *);
   uint64_t (*lanes)[32]; /* of the thread's warp: two rows, used in turn by successive shuffles */
   unsigned *shuffles;    /* how many this thread has made */
+  void *shared;          /* the block's memory, as much of it as the launch asks for */
 };
 
 /* A kernel, as the table of its module lists it. */

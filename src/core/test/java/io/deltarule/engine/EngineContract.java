@@ -1260,6 +1260,11 @@ public abstract class EngineContract {
   @ParameterizedTest
   @EnumSource(Activation.class)
   protected void recordedEqualsCalled(Activation f) {
+    recordedEqualsCalled(engine, f);
+  }
+
+  /** Likewise, of another engine. */
+  protected static void recordedEqualsCalled(Engine engine, Activation f) {
     Network network = new Network(19, List.of(33, 17), f, 3, Output.SOFTMAX);
     Task task = new Task(network, new Adam(0.9f, 0.999f, 1e-8f), 0.01, 50, 16, 24);
     try (Trainee called = new Trainee(engine, task);

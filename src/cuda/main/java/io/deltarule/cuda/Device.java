@@ -3,6 +3,7 @@ package io.deltarule.cuda;
 import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR;
 import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR;
 import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH;
+import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN;
 import static jcuda.driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT;
 import static jcuda.driver.JCudaDriver.cuDeviceGet;
 import static jcuda.driver.JCudaDriver.cuDeviceGetAttribute;
@@ -21,6 +22,7 @@ import jcuda.driver.CUdevice;
  * @param capability the compute capability, such as 90 for 9.0
  * @param multiprocessors that work on blocks at the same time
  * @param cooperative whether a launch may wait for all its blocks
+ * @param sharedBytes the shared memory that a block may ask for
  * @param bytes the card's memory
  */
 record Device(
@@ -30,12 +32,13 @@ record Device(
     int capability,
     int multiprocessors,
     boolean cooperative,
+    int sharedBytes,
     long bytes) {
 
   /** What the kernels were compiled for (Turing). */
   static final int OLDEST_CAPABILITY = 75;
 
-  /** The first whose tensor cores take tf32 and bf16. */
+  /** The first whose tensor cores take tf32 and bf16, and that copies beside its work. */
   static final int AMPERE = 80;
 
   /** The first that takes the kernels' PTX, of version 7.8. */
@@ -56,6 +59,7 @@ record Device(
             + attribute(id, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
         attribute(id, CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
         attribute(id, CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH) != 0,
+        attribute(id, CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
         bytes[0]);
   }
 

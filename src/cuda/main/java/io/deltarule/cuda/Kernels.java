@@ -1,5 +1,9 @@
 package io.deltarule.cuda;
 
+import static jcuda.driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+import static jcuda.driver.CUfunction_attribute.CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES;
+import static jcuda.driver.JCudaDriver.cuFuncGetAttribute;
+import static jcuda.driver.JCudaDriver.cuFuncSetAttribute;
 import static jcuda.driver.JCudaDriver.cuModuleGetFunction;
 import static jcuda.driver.JCudaDriver.cuModuleLoadData;
 import static jcuda.driver.JCudaDriver.cuModuleUnload;
@@ -83,6 +87,8 @@ final class Kernels implements AutoCloseable {
   private final Kernel crop;
   private final Kernel cursorAdvance;
   private final Kernel stackStep;
+  private final Kernel stackBlock;
+  private final int mostBytesOfStackBlock;
 
   /**
    * The matrix products with one tile.
@@ -164,6 +170,9 @@ final class Kernels implements AutoCloseable {
       turn = kernel(copies, "turn", SIDE, THREADS / SIDE);
       cursorAdvance = kernel(load("cursor"), "cursor_advance", 1, 1);
       stackStep = kernel(load("stack_step"), "stack_step", 32, 4);
+      boolean copiesBeside = device.capability() >= Device.AMPERE;
+      stackBlock = copiesBeside ? kernel(load("stack_block"), "stack_block", 512, 1) : null;
+      mostBytesOfStackBlock = copiesBeside ? allSharedBytes(stackBlock) : -1;
     } catch (RuntimeException | Error e) {
       close();
       throw e;
@@ -195,6 +204,22 @@ final class Kernels implements AutoCloseable {
     CUfunction function = new CUfunction();
     Cuda.check(cuModuleGetFunction(function, module, name), "cuModuleGetFunction", name);
     return new Kernel(function, name, threadsX, threadsY);
+  }
+
+  /** Lets a block of a kernel ask for all shared memory that it does not declare. */
+  private int allSharedBytes(Kernel kernel) {
+    int[] declared = new int[1];
+    Cuda.check(
+        cuFuncGetAttribute(declared, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, kernel.function()),
+        "cuFuncGetAttribute",
+        kernel.name());
+    int bytes = Math.max(0, device.sharedBytes() - declared[0]);
+    Cuda.check(
+        cuFuncSetAttribute(
+            kernel.function(), CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes),
+        "cuFuncSetAttribute",
+        kernel.name());
+    return bytes;
   }
 
   private static Kernel tall(CUmodule module, String name) {
@@ -299,6 +324,16 @@ final class Kernels implements AutoCloseable {
 
   Kernel stackStep() {
     return stackStep;
+  }
+
+  /** A step by one block; null where the card has no copies beside work. */
+  Kernel stackBlock() {
+    return stackBlock;
+  }
+
+  /** The shared memory that it may ask for; -1 where it does not exist. */
+  int mostBytesOfStackBlock() {
+    return mostBytesOfStackBlock;
   }
 
   // The launch rules.

@@ -140,6 +140,30 @@ final class Launcher {
     check(status, "cuLaunchCooperativeKernel", x, 1);
   }
 
+  /**
+   * Launches one block.
+   *
+   * @param argument as above
+   * @param sharedBytes that the block gets beside what the kernel declares
+   */
+  void block(Kernel next, Pointer argument, int sharedBytes) {
+    begin(next);
+    int status =
+        cuLaunchKernel(
+            kernel.function(),
+            1,
+            1,
+            1,
+            kernel.threadsX(),
+            kernel.threadsY(),
+            1,
+            sharedBytes,
+            stream,
+            argument,
+            null);
+    check(status, "cuLaunchKernel", 1, 1);
+  }
+
   private void check(int status, String call, long x, long y) {
     if (status != CUDA_SUCCESS) {
       throw Cuda.failure(

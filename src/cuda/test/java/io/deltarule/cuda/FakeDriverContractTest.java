@@ -1,5 +1,6 @@
 package io.deltarule.cuda;
 
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.deltarule.engine.Activation;
@@ -31,6 +32,11 @@ class FakeDriverContractTest extends EngineContract {
   @EnumSource(Activation.class)
   protected void recordedEqualsCalled(Activation f) {
     super.recordedEqualsCalled(f);
+    assertFalse(FakeDriver.callCounts().containsKey("cuLaunchCooperativeKernel"));
+    FakeDriver.configure(1, 75, 12060, 1L << 32, 6); // which does not take stack_block
+    try (Engine other = FakeCard.open()) {
+      recordedEqualsCalled(other, f);
+    }
     assertTrue(FakeDriver.callCounts().containsKey("cuLaunchCooperativeKernel"));
   }
 }

@@ -13,6 +13,7 @@ import jcuda.driver.CUcontext;
 import jcuda.driver.CUdevice;
 import jcuda.driver.CUdeviceptr;
 import jcuda.driver.CUfunction;
+import jcuda.driver.CUfunction_attribute;
 import jcuda.driver.CUmodule;
 import jcuda.driver.JCudaDriver;
 
@@ -92,6 +93,13 @@ final class KernelRunner implements AutoCloseable {
   void launchCooperative(CUfunction kernel, int groups, int x, int y, Object... arguments) {
     JCudaDriver.cuLaunchCooperativeKernel(
         kernel, groups, 1, 1, x, y, 1, 0, null, parameters(arguments));
+  }
+
+  /** Launches one group of x with so much memory that the kernel does not declare. */
+  void launchBlock(CUfunction kernel, int x, int bytes, Object... arguments) {
+    JCudaDriver.cuFuncSetAttribute(
+        kernel, CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes);
+    JCudaDriver.cuLaunchKernel(kernel, 1, 1, 1, x, 1, 1, bytes, null, parameters(arguments), null);
   }
 
   private static Pointer parameters(Object... arguments) {

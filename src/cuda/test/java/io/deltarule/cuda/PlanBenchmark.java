@@ -44,7 +44,7 @@ final class PlanBenchmark {
     boolean blas = CublasLoader.load().library().isPresent();
     Products.Rule all = new Products.Rule(Long.MAX_VALUE, Integer.MAX_VALUE);
     Products.Rule none = new Products.Rule(0, 0);
-    // Without cooperative launches no step is one kernel.
+    // Without cooperative launches and shared memory no step is one kernel.
     Device single =
         new Device(
             card.id(),
@@ -53,6 +53,7 @@ final class PlanBenchmark {
             card.capability(),
             card.multiprocessors(),
             false,
+            0,
             card.bytes());
     System.out.println(card + "; " + CublasLoader.load().describe());
     System.out.printf(

@@ -38,23 +38,27 @@ class PlanTest {
   /**
    * The plans, by what leads to them.
    *
-   * @param multiprocessors of the card
+   * @param capability of the card
+   * @param multiprocessors that it has
    */
   enum Case {
-    ONE_KERNEL(Products.Rule.DEFAULT, 10),
-    OWN_KERNELS(Products.Rule.DEFAULT, 1),
-    CUBLAS(FakeCard.NONE_SMALL, 10);
+    ONE_BLOCK(Products.Rule.DEFAULT, 80, 1),
+    ONE_KERNEL(Products.Rule.DEFAULT, 75, 10),
+    OWN_KERNELS(Products.Rule.DEFAULT, 75, 1),
+    CUBLAS(FakeCard.NONE_SMALL, 80, 10);
 
     private final Products.Rule rule;
+    private final int capability;
     private final int multiprocessors;
 
-    Case(Products.Rule rule, int multiprocessors) {
+    Case(Products.Rule rule, int capability, int multiprocessors) {
       this.rule = rule;
+      this.capability = capability;
       this.multiprocessors = multiprocessors;
     }
 
     Engine open(Precision precision) {
-      FakeDriver.configure(1, 80, 12060, 1L << 32, multiprocessors);
+      FakeDriver.configure(1, capability, 12060, 1L << 32, multiprocessors);
       return FakeCard.open(precision, true, rule);
     }
   }
@@ -62,6 +66,7 @@ class PlanTest {
   @Test
   void aStepOfVerySmallLayersIsOneLaunch() {
     assertEquals(List.of(1, 0), launches(Case.ONE_KERNEL, BATCH));
+    assertEquals(List.of(0, 1), launches(Case.ONE_BLOCK, BATCH));
   }
 
   @Test
@@ -659,12 +664,10 @@ class PlanTest {
       Matrix a = engine.allocate("a", 600, 20);
       Runnable forward =
           () -> engine.forward(x, step.theta().slice(0, 20, 3), b, Activation.IDENTITY, a, a);
-      int cooperative = count("cuLaunchCooperativeKernel");
       try (Recording training = engine.record(step::call);
           Recording reading = engine.record(forward)) {
         reading.run();
-        step.run(training, STEPS);
-        assertEquals(1, count("cuLaunchCooperativeKernel") - cooperative);
+        assertEquals(1, launchesDuring(() -> step.run(training, STEPS)));
         reading.run();
         float[] replayed = read(engine, a);
         forward.run();

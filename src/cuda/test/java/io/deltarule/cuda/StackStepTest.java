@@ -11,10 +11,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
+import java.util.function.BiConsumer;
 import java.util.stream.Stream;
 import jcuda.driver.CUdeviceptr;
-import jcuda.driver.CUfunction;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -25,6 +26,7 @@ class StackStepTest {
   private static final int STEPS = 3;
   private static final int MOST_LAYERS = 16;
   private static final int ERROR_GROUP = 128; // work-items of an output error
+  private static final long MOST_BYTES_OF_BLOCK = 160 << 10;
 
   /**
    * A stack, a batch of m rows, the number of groups, and that of the parameters of no layer behind
@@ -53,14 +55,55 @@ class StackStepTest {
     }
     stacks.add(new Stack(1, List.of(1, 1), Activation.RELU, Output.LINEAR, adam, 2, 127));
     stacks.add(new Stack(5, List.of(129, 7), Activation.RELU, Output.SOFTMAX, momentum, 4, 0));
+    stacks.add(new Stack(9, List.of(2, 12, 4, 128), Activation.RELU, Output.SOFTMAX, adam, 1, 3));
+    stacks.add(new Stack(40, List.of(6, 40, 9), Activation.RELU, Output.LINEAR, sgd, 2, 0));
     stacks.add(
         new Stack(100, List.of(28, 96, 96, 1), Activation.GELU, Output.SIGMOID, adam, 5, 127));
     return stacks.stream();
   }
 
+  /** Those that fit the memory of one block. */
+  static Stream<Stack> stacksOfOneBlock() {
+    return stacks().filter(stack -> new Memory(stack).layout.bytes() <= MOST_BYTES_OF_BLOCK);
+  }
+
+  @Test
+  void mostFitOneBlock() {
+    assertEquals(stacks().count() - 1, stacksOfOneBlock().count());
+  }
+
   @ParameterizedTest
   @MethodSource("stacks")
   void hasTheBitsOfTheSeparateKernels(Stack stack) {
+    hasTheBitsOfTheSeparateKernels(
+        stack,
+        (runner, words) ->
+            runner.launchCooperative(
+                runner.kernel("stack_step", "stack_step"), stack.groups(), 32, 4, words));
+  }
+
+  @ParameterizedTest
+  @MethodSource("stacksOfOneBlock")
+  void oneBlockHasThem(Stack stack) {
+    hasTheBitsOfTheSeparateKernels(stack, blockOf(stack));
+  }
+
+  /** And early where it comes late otherwise: copies, and the threads of a block. */
+  @ParameterizedTest
+  @MethodSource("stacksOfOneBlock")
+  void oneBlockHasThemInAnotherOrder(Stack stack) {
+    FakeDriver.reverseThreads(true);
+    hasTheBitsOfTheSeparateKernels(stack, blockOf(stack));
+  }
+
+  private static BiConsumer<KernelRunner, long[]> blockOf(Stack stack) {
+    int bytes = (int) new Memory(stack).layout.bytes();
+    return (runner, words) ->
+        runner.launchBlock(runner.kernel("stack_block", "stack_block"), 512, bytes, words);
+  }
+
+  private static void hasTheBitsOfTheSeparateKernels(
+      Stack stack, BiConsumer<KernelRunner, long[]> launch) {
     Memory memory = new Memory(stack);
     try (KernelRunner runner = new KernelRunner(memory.size)) {
       float[] initial = memory.initial();
@@ -73,12 +116,10 @@ class StackStepTest {
       assertTrue(Float.isFinite(expected[memory.losses + STEPS - 1]));
 
       long address = runner.address();
-      CUfunction kernel = runner.kernel("stack_step", "stack_step");
       for (int stepsOfLaunch : new int[] {1, STEPS}) {
         runner.write(initial);
         for (int step = 0; step < STEPS; step += stepsOfLaunch) {
-          runner.launchCooperative(
-              kernel, stack.groups(), 32, 4, memory.words(address, stepsOfLaunch));
+          launch.accept(runner, memory.words(address, stepsOfLaunch));
         }
         float[] actual = runner.read();
         for (int i = 0; i < memory.barrier; i++) {
@@ -117,6 +158,7 @@ class StackStepTest {
     private final int schedule;
     private final int barrier;
     private final int size;
+    private final BlockLayout layout;
     private final List<String> names = new ArrayList<>();
     private final List<Integer> starts = new ArrayList<>();
     private int used;
@@ -154,6 +196,11 @@ class StackStepTest {
       schedule = take("schedule", 4 * STEPS);
       barrier = take("barrier", 1);
       size = used;
+      List<Boolean> keeps = new ArrayList<>();
+      for (int l = 1; l <= layers; l++) {
+        keeps.add(f(l).savesInput());
+      }
+      layout = new BlockLayout(m, stack.widths(), keeps, stack.rule().stateRows());
     }
 
     private int take(String name, int elements) {
@@ -213,9 +260,9 @@ class StackStepTest {
       return values;
     }
 
-    /** The table of kernels/stack_step.cu. */
+    /** The table of kernels/stack.h. */
     long[] words(long address, int steps) {
-      long[] words = new long[25 + 11 * MOST_LAYERS];
+      long[] words = new long[29 + 16 * MOST_LAYERS];
       UpdateRule rule = stack.rule();
       float[] scalars =
           rule instanceof UpdateRule.Adam adam
@@ -247,8 +294,11 @@ class StackStepTest {
       for (int i = 0; i < scalars.length; i++) {
         words[22 + i] = Float.floatToRawIntBits(scalars[i]);
       }
+      for (int i = 0; i < 4; i++) {
+        words[25 + i] = layout.ofAll().get(i);
+      }
       for (int l = 1; l <= layers; l++) {
-        int word = 25 + 11 * (l - 1);
+        int word = 29 + 16 * (l - 1);
         words[word] = n(l);
         words[word + 1] = n(l - 1);
         words[word + 2] = f(l).ordinal();
@@ -258,6 +308,9 @@ class StackStepTest {
         };
         for (int i = 0; i < matrices.length; i++) {
           words[word + 4 + i] = address + 4L * matrices[i];
+        }
+        for (int i = 0; i < 5; i++) {
+          words[word + 11 + i] = layout.ofLayer(l).get(i);
         }
       }
       return words;
