@@ -4,8 +4,10 @@ import io.deltarule.engine.Engine;
 import io.deltarule.engine.EngineContract;
 import io.deltarule.engine.EngineOptions;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 
 /** The contract within 64 work-items and 16 KiB of local memory, with the tiles of GPUs. */
+@Tag("kernels")
 class SmallDeviceContractTest extends EngineContract {
 
   @BeforeAll
