@@ -10,9 +10,10 @@
  * are chains of the same fused multiplications and additions as in gemm_forward, gemm_gradients and
  * gemm_propagate: 1 times b is b.
  *
- * One access brings four numbers, so lines are padded: those of activations and errors with -0, those
- * of parameters, and their number, with 0. The product is -0, and -0 added changes no number: a sum
- * may go over whole fours.
+ * One access brings four numbers, so lines are padded to whole fours: those of X, A and D with -0, those
+ * of the parameters with 0, and with lines of 0. The product of the two is -0, and -0 added changes no
+ * number: a sum may go over whole fours. Lines of X, A and D beyond m have anything in them, but no
+ * sum goes over those.
  *
  * Of the table (stack.h), all in floats of local memory; places are multiples of 4:
  *
@@ -31,10 +32,11 @@
  *
  * In stack_step the way from a phase to the next is what counts, through the second-level cache and a
  * barrier of all groups; here it is an access of local memory and a barrier of one. What limits it is
- * the work of one multiprocessor: on an H200 a step of 30-64-32-1, m = 32, is as fast as that of
- * stack_step with three times the rows. A step is 2L + 1 phases, between which is a barrier:
+ * the work of one multiprocessor: on an H200 a step of 30-64-32-1 takes 9 us with m = 32 and 13 with 64,
+ * of stack_step 18. A step is 2L + 1 phases, between which is a barrier:
  *
- *   1 ... L     forward, in the last with the output error; but that of softmax has one of its own
+ *   1 ... L     forward, in the last with the output error; but that of softmax, and of many outputs,
+ *               has one of its own
  *   then        for l = L ... 2: D(l-1), with [dW(l) db(l)] but for that of layer L
  *   2L          [dW(1) db(1)] and that of layer L; the loss beside one of the last two
  *   2L + 1      the update
@@ -54,13 +56,13 @@
 #define SHARES (WG / LANES) /* WG is that of output_error_*, whose order the loss has */
 
 /*
- * A work-item has T rows of a product, of COLUMNS columns where Z is computed, otherwise of 4: the
- * loads of local memory, not the arithmetic, are what takes time.
+ * A work-item has HEIGHT rows of a product, of COLUMNS columns where Z is computed, otherwise of 4:
+ * the loads of local memory, not the arithmetic, are what takes time.
  */
-#define T 4
+#define HEIGHT 4
 #define COLUMNS 2
 #define ACROSS 8 /* lanes side by side */
-#define PIECE (LANES / ACROSS * T)
+#define PIECE (LANES / ACROSS * HEIGHT)
 #define NARROW 8 /* a layer of at most so many units has a row for a lane */
 
 #define COPY_LATER(to, from) __pipeline_memcpy_async(to, from, 4)
@@ -99,37 +101,37 @@ DEVICE int first_piece(int before) {
 
 /*
  * Z, A of a layer: rows x columns of a work-item, whose lines begin at x and w. The columns lie ACROSS
- * apart, those less than there exist; at is the first result's place.
+ * apart, of so many that are left; at is the first result's place.
  */
 DEVICE void forward_part(const int rows, const int columns, const Shape &to, const float *x,
-                         const float *w, int there, int at, float *local) {
+                         const float *w, int left, int at, float *local) {
   int lines[COLUMNS];
-  float sums[T][COLUMNS];
+  float sums[HEIGHT][COLUMNS];
   UNROLL for (int j = 0; j < columns; j++) {
-    lines[j] = j * ACROSS < there ? j * ACROSS * to.lineBelow : 0;
+    lines[j] = j * ACROSS < left ? j * ACROSS * to.lineBelow : 0;
     UNROLL for (int i = 0; i < rows; i++) {
       sums[i][j] = 0.0f;
     }
   }
   _Pragma("unroll 4")
   for (int k = 0; k < 4 * to.foursOfK; k += 4) {
-    VEC left[T], right[COLUMNS];
+    VEC lefts[HEIGHT], rights[COLUMNS];
     UNROLL for (int i = 0; i < rows; i++) {
-      left[i] = four(x + i * to.lineBelow + k);
+      lefts[i] = four(x + i * to.lineBelow + k);
     }
     UNROLL for (int j = 0; j < columns; j++) {
-      right[j] = four(w + lines[j] + k);
+      rights[j] = four(w + lines[j] + k);
     }
     UNROLL for (int q = 0; q < 4; q++) {
       UNROLL for (int i = 0; i < rows; i++) {
         UNROLL for (int j = 0; j < columns; j++) {
-          sums[i][j] = fmaf(left[i].part[q], right[j].part[q], sums[i][j]);
+          sums[i][j] = fmaf(lefts[i].part[q], rights[j].part[q], sums[i][j]);
         }
       }
     }
   }
   UNROLL for (int j = 0; j < columns; j++) {
-    if (j * ACROSS < there) {
+    if (j * ACROSS < left) {
       UNROLL for (int i = 0; i < rows; i++) {
         const int element = at + i * to.line + j * ACROSS;
         if (to.keep) {
@@ -142,7 +144,7 @@ DEVICE void forward_part(const int rows, const int columns, const Shape &to, con
   }
   if (to.f != RELU && to.f != IDENTITY) { /* longer, so once in the code */
     ROLLED for (int i = 0; i < rows * columns; i++) {
-      if (i % columns * ACROSS < there) {
+      if (i % columns * ACROSS < left) {
         float *a = local + to.activations + at + i / columns * to.line + i % columns * ACROSS;
         *a = activate(to.f, *a);
       }
@@ -161,18 +163,18 @@ DEVICE void forward(const Shape to, int m, const float *x, float *local) {
     const int across = parts(to.n, ACROSS * COLUMNS);
     const int count = across * parts(m, PIECE);
     for (int piece = first_piece(0); piece < count; piece += WARPS) {
-      const int down = quotient(piece, across);
-      const int row = down * PIECE + lane / ACROSS * T;
-      const int column = (piece - down * across) * (ACROSS * COLUMNS) + lane % ACROSS;
-      forward_part(T, COLUMNS, to, x + row * to.lineBelow,
+      const int band = quotient(piece, across);
+      const int row = band * PIECE + lane / ACROSS * HEIGHT;
+      const int column = (piece - band * across) * (ACROSS * COLUMNS) + lane % ACROSS;
+      forward_part(HEIGHT, COLUMNS, to, x + row * to.lineBelow,
                    w + (column < to.n ? column : 0) * to.lineBelow, to.n - column,
                    row * to.line + column, local);
     }
   } else {
-    const int down = parts(m, LANES);
-    for (int piece = first_piece(0); piece < to.n * down; piece += WARPS) {
-      const int column = quotient(piece, down);
-      const int row = (piece - column * down) * LANES + lane;
+    const int bands = parts(m, LANES);
+    for (int piece = first_piece(0); piece < to.n * bands; piece += WARPS) {
+      const int column = quotient(piece, bands);
+      const int row = (piece - column * bands) * LANES + lane;
       forward_part(1, 1, to, x + (row < m ? row : 0) * to.lineBelow, w + column * to.lineBelow,
                    row < m, row * to.line + column, local);
     }
@@ -181,10 +183,10 @@ DEVICE void forward(const Shape to, int m, const float *x, float *local) {
 
 /* The output error of sigmoid or linear outputs, in the pieces of a narrow layer. */
 DEVICE void output_errors(const Step &s, const Shape &last, int m, const float *y, float *local) {
-  const int down = parts(m, LANES);
-  for (int piece = first_piece(0); piece < last.n * down; piece += WARPS) {
-    const int column = quotient(piece, down);
-    const int row = (piece - column * down) * LANES + ITEM(0) % LANES;
+  const int bands = parts(m, LANES);
+  for (int piece = first_piece(0); piece < last.n * bands; piece += WARPS) {
+    const int column = quotient(piece, bands);
+    const int row = (piece - column * bands) * LANES + ITEM(0) % LANES;
     if (row < m) {
       const int at = row * last.line + column;
       const float z = local[last.activations + at];
@@ -314,29 +316,29 @@ DEVICE int propagate(int before, const Shape from, const Shape to, int m, float 
   const int across = parts(to.n, ACROSS * 4);
   const int count = across * parts(m, PIECE);
   for (int piece = first_piece(before); piece < count; piece += WARPS) {
-    const int down = quotient(piece, across);
-    const int row = down * PIECE + lane / ACROSS * T;
-    const int column = ((piece - down * across) * ACROSS + lane % ACROSS) * 4;
+    const int band = quotient(piece, across);
+    const int row = band * PIECE + lane / ACROSS * HEIGHT;
+    const int column = ((piece - band * across) * ACROSS + lane % ACROSS) * 4;
     const float *d = local + from.errors + row * from.line;
     const float *w = local + from.parameters + column;
     if (column < to.n) {
-      float sums[T][4] = {};
+      float sums[HEIGHT][4] = {};
       _Pragma("unroll 4")
       for (int n = 0; n < from.n; n += 4) {
-        VEC left[T];
-        UNROLL for (int i = 0; i < T; i++) {
+        VEC left[HEIGHT];
+        UNROLL for (int i = 0; i < HEIGHT; i++) {
           left[i] = four(d + i * from.line + n);
         }
         UNROLL for (int q = 0; q < 4; q++) {
           const VEC right = four(w + (n + q) * to.line);
-          UNROLL for (int i = 0; i < T; i++) {
+          UNROLL for (int i = 0; i < HEIGHT; i++) {
             UNROLL for (int j = 0; j < 4; j++) {
               sums[i][j] = fmaf(left[i].part[q], right.part[j], sums[i][j]);
             }
           }
         }
       }
-      UNROLL for (int i = 0; i < T; i++) {
+      UNROLL for (int i = 0; i < HEIGHT; i++) {
         const int element = (row + i) * to.line + column;
         const VEC saved = four(local + to.saved + element);
         VEC errors;
@@ -348,7 +350,7 @@ DEVICE int propagate(int before, const Shape from, const Shape to, int m, float 
         put_four(errors, local + to.errors + element);
       }
       if (to.f != RELU) { /* longer, so once in the code */
-        ROLLED for (int i = 0; i < 4 * T; i++) {
+        ROLLED for (int i = 0; i < 4 * HEIGHT; i++) {
           if (column + i % 4 < to.n) {
             const int element = (row + i / 4) * to.line + column + i % 4;
             local[to.errors + element] *= derivative(to.f, local[to.saved + element]);
@@ -361,34 +363,34 @@ DEVICE int propagate(int before, const Shape from, const Shape to, int m, float 
 }
 
 /*
- * [dW db] of a layer, behind so many pieces of other work: T x 4 of them a lane. x is [A(l-1) 1], the
- * gradients of all layers begin at gradient.
+ * [dW db] of a layer, behind so many pieces of other work: HEIGHT x 4 of them a lane. x is
+ * [A(l-1) 1], the gradients of all layers begin at gradient.
  */
 DEVICE int gradients(int before, const Shape of, int m, const float *x, float *gradient,
                      const float *local) {
   const int line = of.lineBelow;
   const int across = of.foursOfK;
-  const int all = across * parts(of.n, T);
+  const int all = across * parts(of.n, HEIGHT);
   const int count = parts(all, LANES);
   for (int piece = first_piece(before); piece < count; piece += WARPS) {
     const int part = piece * LANES + ITEM(0) % LANES;
-    const int down = quotient(part, across);
-    const int row = down * T;
-    const int column = (part - down * across) * 4;
+    const int band = quotient(part, across);
+    const int row = band * HEIGHT;
+    const int column = (part - band * across) * 4;
     const float *d = local + of.errors + row;
     if (part < all) {
-      float sums[T][4] = {};
+      float sums[HEIGHT][4] = {};
       _Pragma("unroll 8")
       for (int r = 0; r < m; r++) {
         const VEC left = four(d + r * of.line);
         const VEC right = four(x + r * line + column);
-        UNROLL for (int i = 0; i < T; i++) {
+        UNROLL for (int i = 0; i < HEIGHT; i++) {
           UNROLL for (int j = 0; j < 4; j++) {
             sums[i][j] = fmaf(left.part[i], right.part[j], sums[i][j]);
           }
         }
       }
-      UNROLL for (int i = 0; i < T; i++) {
+      UNROLL for (int i = 0; i < HEIGHT; i++) {
         VEC g;
         UNROLL for (int j = 0; j < 4; j++) {
           g.part[j] = row + i < of.n && column + j <= of.k ? sums[i][j] : 0.0f;
@@ -400,8 +402,24 @@ DEVICE int gradients(int before, const Shape of, int m, const float *x, float *g
   return before + count;
 }
 
+/*
+ * Makes the padding of the parameters 0 again: an update by a rate, say, that is infinite has made it
+ * NaN.
+ */
+DEVICE void clear_padding(const Step &s, const Shape *shapes, float *theta) {
+  for (int l = 0; l < s.layers; l++) {
+    const Shape &of = shapes[l];
+    ROLLED for (int i = ITEM(0); i < parts(of.n, 4) * 4 * of.lineBelow; i += THREADS) {
+      const int row = quotient(i, of.lineBelow);
+      if (row >= of.n || i - row * of.lineBelow > of.k) {
+        theta[of.parameters + i] = 0.0f;
+      }
+    }
+  }
+}
+
 /* The update of all parameters, behind which are their gradients and states. */
-DEVICE void update(const Step &s, const float *scalars, float *theta) {
+DEVICE void update(const Step &s, const Shape *shapes, const float *scalars, float *theta) {
   const int p = (int)s.parameters;
   const float *gradient = theta + p;
   float *first = theta + 2 * p;
@@ -425,6 +443,14 @@ DEVICE void update(const Step &s, const float *scalars, float *theta) {
         second[i] = v;
       }
     }
+  }
+  float sum = 0.0f; /* finite for all that is usual */
+  UNROLL for (int i = 0; i < SCALARS; i++) {
+    sum += FABS(scalars[i]);
+  }
+  if (!(sum < INFINITY)) {
+    BARRIER();
+    clear_padding(s, shapes, theta);
   }
 }
 
@@ -618,7 +644,7 @@ DEVICE void one_step(const Step &s, int at, int end, const Shape *shapes, const 
     }
     BARRIER();
   }
-  update(s, batch.scalars, local);
+  update(s, shapes, batch.scalars, local);
 }
 
 KERNEL(THREADS, 1) void stack_block(const __grid_constant__ Step s) {
@@ -628,14 +654,13 @@ KERNEL(THREADS, 1) void stack_block(const __grid_constant__ Step s) {
   const int first = s.at[0];
   const int end = first + (int)s.steps;
   begin(s, first, end, shapes, local);
-  Batch batch = batch_of(s, local, 0);
   for (int at = first; at < end; at++) {
-    batch = batch_of(s, local, at - first);
-    one_step(s, at, end, shapes, batch, batch_of(s, local, at - first + 1), local);
+    const int step = at - first;
+    one_step(s, at, end, shapes, batch_of(s, local, step), batch_of(s, local, step + 1), local);
     COPIED();
     BARRIER();
   }
-  leave(s, shapes, batch, local);
+  leave(s, shapes, batch_of(s, local, (int)s.steps - 1), local);
   update_gaps(s, first, end);
   if (ITEM(0) == 0) {
     s.at[0] = end;

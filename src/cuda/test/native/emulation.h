@@ -115,10 +115,10 @@ inline void __syncwarp(unsigned = ~0u) {
   emulation::context->waitForWarp(emulation::context);
   emulation::forget();
 }
-/* Those of even threads come as early, and those of odd ones as late as they may. */
+/* Those of every other thread come as early, the others as late as they may. */
 inline void __pipeline_memcpy_async(void *to, const void *from, size_t bytes) {
   using namespace emulation;
-  if (placeInBlock() % 2 == 0 || countOfBegun == sizeof begun / sizeof *begun) {
+  if (placeInBlock() % 2 != context->late || countOfBegun == sizeof begun / sizeof *begun) {
     std::memcpy(to, from, bytes);
   } else {
     begun[countOfBegun++] = {to, from, bytes, placeInBlock()};

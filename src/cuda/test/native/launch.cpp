@@ -78,6 +78,9 @@ class SharedMemory {
   /* So many bytes that are no number. */
   void *of(size_t bytes) {
     if (bytes > size) {
+      if (end != nullptr) {
+        munmap(end - size, size + PAGE);
+      }
       size = (bytes + PAGE - 1) / PAGE * PAGE;
       char *memory = static_cast<char *>(mmap(nullptr, size + PAGE, PROT_READ | PROT_WRITE,
                                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
@@ -180,6 +183,7 @@ void BlockRunner::begin(const Launch &launch, uint3 block) {
   context.waitForBlock = waitForBlock;
   context.waitForWarp = waitForWarp;
   context.yield = launch.cooperative ? yield : noYield;
+  context.late = reversed;
   context.shared = launch.shared == 0 ? nullptr : shared.of(launch.shared);
   started = ended = atBlock = 0;
   resumed = nullptr;

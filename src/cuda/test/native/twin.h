@@ -21,6 +21,7 @@ struct Context {
   uint64_t (*lanes)[32]; /* of the thread's warp: two rows, used in turn by successive shuffles */
   unsigned *shuffles;    /* how many this thread has made */
   void *shared;          /* the block's memory, as much of it as the launch asks for */
+  unsigned late;         /* 0 or 1: which threads' copies come as late as they may */
 };
 
 /* A kernel, as the table of its module lists it. */

@@ -1260,23 +1260,30 @@ public abstract class EngineContract {
   @ParameterizedTest
   @EnumSource(Activation.class)
   protected void recordedEqualsCalled(Activation f) {
-    recordedEqualsCalled(engine, f);
+    recordedEqualsCalled(engine, f, 16, 24);
   }
 
-  /** Likewise, of another engine. */
-  protected static void recordedEqualsCalled(Engine engine, Activation f) {
+  /** So many that a GPU has another way to compute the step. */
+  @Test
+  void recordedEqualsCalledWithMoreRows() {
+    recordedEqualsCalled(engine, Activation.RELU, 300, 8);
+  }
+
+  /** Likewise, of another engine, with such batches and so many steps, a multiple of 4. */
+  protected static void recordedEqualsCalled(Engine engine, Activation f, int batch, int steps) {
     Network network = new Network(19, List.of(33, 17), f, 3, Output.SOFTMAX);
-    Task task = new Task(network, new Adam(0.9f, 0.999f, 1e-8f), 0.01, 50, 16, 24);
+    Task task = new Task(network, new Adam(0.9f, 0.999f, 1e-8f), 0.01, 50, batch, steps);
     try (Trainee called = new Trainee(engine, task);
         Trainee replayed = new Trainee(engine, task);
         Trainee withScratch = new Trainee(engine, task)) {
-      try (Recording whole = engine.record(() -> replayed.step(16));
+      try (Recording whole = engine.record(() -> replayed.step(batch));
           Recording last = engine.record(() -> replayed.step(2));
-          Recording wholeWith = engine.record(() -> withScratch.step(16), withScratch.scratch());
+          Recording wholeWith =
+              engine.record(() -> withScratch.step(batch), withScratch.scratch());
           Recording lastWith = engine.record(() -> withScratch.step(2), withScratch.scratch())) {
         for (int t = 0; t < task.steps(); t++) {
           boolean smaller = t % 4 == 3;
-          called.step(smaller ? 2 : 16);
+          called.step(smaller ? 2 : batch);
           (smaller ? last : whole).run();
           if (smaller) {
             wholeWith.run(3);

@@ -2,6 +2,7 @@ package io.deltarule.cuda;
 
 import static io.deltarule.cuda.Kernels.ceil;
 
+import io.deltarule.engine.UpdateRule;
 import java.util.List;
 
 /**
@@ -11,7 +12,6 @@ import java.util.List;
 final class BlockLayout {
   private static final int FOUR = 4; // that one access brings
   private static final int PIECE = 16; // rows
-  private static final int SCALARS = 4; // of the schedule
 
   private final int[] lines; // of the layers, from that of the inputs on
   private final long[] parameters;
@@ -56,7 +56,7 @@ final class BlockLayout {
       errors[l] = used;
       used += rows * lines[l];
     }
-    ofBatch = rows * lines[0] + SCALARS + inFours((long) m * widths.get(layers) + m);
+    ofBatch = rows * lines[0] + UpdateRule.SCALARS + inFours((long) m * widths.get(layers) + m);
     all = used + 2 * ofBatch;
   }
 

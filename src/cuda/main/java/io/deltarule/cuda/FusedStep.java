@@ -2,6 +2,7 @@ package io.deltarule.cuda;
 
 import static jcuda.driver.JCudaDriver.cuOccupancyMaxActiveBlocksPerMultiprocessor;
 
+import io.deltarule.engine.Output;
 import io.deltarule.engine.UpdateRule;
 import io.deltarule.engine.spi.Operand;
 import io.deltarule.engine.spi.Replay;
@@ -30,7 +31,7 @@ final class FusedStep {
   private static final long MOST_MULTIPLICATIONS_OF_BLOCK = 750_000;
 
   /** What the one block's softmax has lanes for. */
-  private static final int MOST_OUTPUTS_OF_BLOCK = 128;
+  private static final int MOST_CLASSES_OF_BLOCK = 128;
 
   private final Launcher launcher;
   private final Kernels kernels;
@@ -84,7 +85,7 @@ final class FusedStep {
           calls,
           layout,
           workspace,
-          argument -> launcher.block(kernels.stackBlock(), argument, bytes));
+          argument -> launcher.oneBlock(kernels.stackBlock(), argument, bytes));
     }
     long blocks = blocks(calls);
     return device.cooperative() && blocks <= mostBlocks
@@ -152,7 +153,7 @@ final class FusedStep {
                         && layer.k() > 0
                         && products.small(m, layer.n(), layer.k())
                         && products.small(m, layer.k(), layer.n())
-                        && products.small(layer.n(), layer.k(), m));
+                        && products.isSmall(layer.gradients()));
   }
 
   private static BlockLayout layout(TrainingCalls calls) {
@@ -173,7 +174,7 @@ final class FusedStep {
     }
     TrainingCalls.Layer output = calls.layers().get(calls.layers().size() - 1);
     return multiplications <= MOST_MULTIPLICATIONS_OF_BLOCK
-        && output.n() <= MOST_OUTPUTS_OF_BLOCK
+        && (calls.error().output() != Output.SOFTMAX || output.n() <= MOST_CLASSES_OF_BLOCK)
         && layout.bytes() <= kernels.mostBytesOfStackBlock();
   }
 

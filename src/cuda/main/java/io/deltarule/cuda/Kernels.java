@@ -27,7 +27,7 @@ final class Kernels implements AutoCloseable {
   /** WG: the threads of a block in all kernels of which nothing else is said. */
   private static final int THREADS = 256;
 
-  /** WG of the output errors, as in stack_step: the order of the loss's sum. */
+  /** WG of the output errors, as in stack_step and stack_block: the order of the loss's sum. */
   static final int THREADS_OF_ERROR = 128;
 
   private static final int VECTOR = 4; // VW: the neighbours that one thread takes

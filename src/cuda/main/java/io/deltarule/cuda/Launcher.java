@@ -143,10 +143,10 @@ final class Launcher {
   /**
    * Launches one block.
    *
-   * @param argument as above
+   * @param argument the kernel's one argument, which the driver copies
    * @param sharedBytes that the block gets beside what the kernel declares
    */
-  void block(Kernel next, Pointer argument, int sharedBytes) {
+  void oneBlock(Kernel next, Pointer argument, int sharedBytes) {
     begin(next);
     int status =
         cuLaunchKernel(

@@ -35,7 +35,7 @@ class FakeDriverContractTest extends EngineContract {
     assertFalse(FakeDriver.callCounts().containsKey("cuLaunchCooperativeKernel"));
     FakeDriver.configure(1, 75, 12060, 1L << 32, 6); // which does not take stack_block
     try (Engine other = FakeCard.open()) {
-      recordedEqualsCalled(other, f);
+      recordedEqualsCalled(other, f, 16, 24);
     }
     assertTrue(FakeDriver.callCounts().containsKey("cuLaunchCooperativeKernel"));
   }

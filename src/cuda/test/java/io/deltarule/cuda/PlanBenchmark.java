@@ -22,8 +22,11 @@ import java.util.stream.Stream;
  */
 final class PlanBenchmark {
   private static final String[] CASES = {
+    "8-16-1:16",
     "30-64-32-1:32",
+    "30-64-32-1:64",
     "30-64-32-1:512",
+    "28-100-100-1:32",
     "28-100-100-1:100",
     "784-128-10:100",
     "28-300-300-300-300-300-1:100",
