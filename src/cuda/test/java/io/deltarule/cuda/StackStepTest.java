@@ -8,6 +8,7 @@ import io.deltarule.engine.Activation;
 import io.deltarule.engine.Output;
 import io.deltarule.engine.UpdateRule;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Random;
@@ -34,7 +35,8 @@ class StackStepTest {
    *
    * @param groups of a launch
    * @param gap so many parameters of no layer behind each W and b
-   * @param special a number among the others; 0 if there is none
+   * @param special a number among the others, or most parameters, see {@link Memory#addSpecial}; 0
+   *     if there is none
    */
   record Stack(
       int m,
@@ -77,13 +79,15 @@ class StackStepTest {
     stacks.add(new Stack(512, List.of(2, 3, 9), Activation.RELU, Output.SIGMOID, adam, 2, 0));
     List<Integer> many = List.of(3, 9, 1, 8, 7, 5, 4, 9, 2, 3, 6, 8, 9, 4, 1, 7, 2);
     stacks.add(new Stack(16, many, Activation.LEAKY_RELU, Output.LINEAR, momentum, 1, 2));
-    for (float special : new float[] {Float.NaN, Float.POSITIVE_INFINITY, -0f, 1e-44f, 3e38f}) {
+    for (float special : new float[] {Float.NaN, Float.MIN_VALUE, -0f, 3e38f}) {
       for (Output output : Output.values()) {
         List<Integer> widths = List.of(5, 13, 6, 2);
         stacks.add(new Stack(18, widths, Activation.RELU, output, sgd, 2, 1, special));
         stacks.add(new Stack(18, widths, Activation.TANH, output, adam, 2, 1, special));
       }
     }
+    float infinity = Float.POSITIVE_INFINITY;
+    stacks.add(new Stack(6, List.of(2, 3), Activation.RELU, Output.SIGMOID, sgd, 1, 0, infinity));
     stacks.add(
         new Stack(100, List.of(28, 96, 96, 1), Activation.GELU, Output.SIGMOID, adam, 5, 127));
     return stacks.stream();
@@ -284,12 +288,25 @@ class StackStepTest {
         values[schedule + 4 * step + 2] = 1.5f;
         values[schedule + 4 * step + 3] = 1.25f;
       }
-      if (Float.floatToRawIntBits(stack.special()) != 0) {
-        values[inputs + 1] = stack.special();
-        values[theta + w[layers] + 1] = stack.special();
-        values[schedule + 1] = stack.special(); // of the first step
-      }
+      addSpecial(values, stack.special());
       return values;
+    }
+
+    private void addSpecial(float[] values, float special) {
+      if (special == Float.MIN_VALUE) { // whose products with errors are -0, and so are their sums
+        Arrays.fill(values, theta, theta + w[layers], special);
+        Arrays.fill(values, schedule, schedule + 4 * STEPS, 0); // so they stay
+      } else if (special == Float.POSITIVE_INFINITY) { // which theta becomes, but nothing NaN
+        for (int i = 0; i < values.length; i++) {
+          boolean isNumber = i < targets || i >= theta && i < theta + p;
+          values[i] = isNumber ? Math.abs(values[i]) : values[i];
+        }
+        values[schedule + 4 * (STEPS - 2) + 1] = special; // before the last step
+      } else if (Float.floatToRawIntBits(special) != 0) {
+        values[inputs + 1] = special;
+        values[theta + w[layers] + 1] = special;
+        values[schedule + 1] = special; // of the first step
+      }
     }
 
     /** The table of kernels/stack.h. */
