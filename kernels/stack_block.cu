@@ -84,8 +84,10 @@ struct Batch {
 DEVICE VEC four(const float *local) {
   return *(const VEC *)local;
 }
-DEVICE void put_four(VEC v, float *local) {
-  *(float4 *)local = make_float4(v.part[0], v.part[1], v.part[2], v.part[3]);
+/* From a multiple of 4 on: an address of which the compiler does not see that takes four stores. */
+DEVICE void put_four(VEC v, int element, float *local) {
+  ((float4 *)local)[(unsigned int)element / 4] =
+      make_float4(v.part[0], v.part[1], v.part[2], v.part[3]);
 }
 
 /* i / n, of numbers less than 2^20. */
@@ -347,7 +349,7 @@ DEVICE int propagate(int before, const Shape from, const Shape to, int m, float 
               to.f == RELU ? sums[i][j] * derivative(RELU, saved.part[j]) : sums[i][j];
           errors.part[j] = column + j < to.n ? error : -0.0f;
         }
-        put_four(errors, local + to.errors + element);
+        put_four(errors, to.errors + element, local);
       }
       if (to.f != RELU) { /* longer, so once in the code */
         ROLLED for (int i = 0; i < 4 * HEIGHT; i++) {
@@ -364,10 +366,10 @@ DEVICE int propagate(int before, const Shape from, const Shape to, int m, float 
 
 /*
  * [dW db] of a layer, behind so many pieces of other work: HEIGHT x 4 of them a lane. x is
- * [A(l-1) 1], the gradients of all layers begin at gradient.
+ * [A(l-1) 1], gradient is the place of those of all layers.
  */
-DEVICE int gradients(int before, const Shape of, int m, const float *x, float *gradient,
-                     const float *local) {
+DEVICE int gradients(int before, const Shape of, int m, const float *x, int gradient,
+                     float *local) {
   const int line = of.lineBelow;
   const int across = of.foursOfK;
   const int all = across * parts(of.n, HEIGHT);
@@ -395,7 +397,7 @@ DEVICE int gradients(int before, const Shape of, int m, const float *x, float *g
         UNROLL for (int j = 0; j < 4; j++) {
           g.part[j] = row + i < of.n && column + j <= of.k ? sums[i][j] : 0.0f;
         }
-        put_four(g, gradient + of.parameters + (row + i) * line + column);
+        put_four(g, gradient + of.parameters + (row + i) * line + column, local);
       }
     }
   }
@@ -431,7 +433,7 @@ DEVICE void update(const Step &s, const Shape *shapes, const float *scalars, flo
       UNROLL for (int j = 0; j < 4; j++) {
         next.part[j] = stepped(next.part[j], g.part[j], scalars);
       }
-      put_four(next, theta + i);
+      put_four(next, i, theta);
     }
   } else {
     for (int i = ITEM(0); i < p; i += THREADS) {
@@ -637,10 +639,10 @@ DEVICE void one_step(const Step &s, int at, int end, const Shape *shapes, const 
     }
     if (l < layers - 1 || l == 0) {
       before = gradients(before, shapes[l], m, l == 0 ? batch.x : local + shapes[l].below,
-                         local + s.parameters, local);
+                         (int)s.parameters, local);
     }
     if (l == 0 && layers > 1) {
-      gradients(before, output, m, local + output.below, local + s.parameters, local);
+      gradients(before, output, m, local + output.below, (int)s.parameters, local);
     }
     BARRIER();
   }
