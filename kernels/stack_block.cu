@@ -75,7 +75,10 @@ struct __align__(16) Shape {
   int saved, errors, below, foursOfK; /* below: A(l-1), but for X */
 };
 
-/* What local memory has of a step, in this order; but the rows, which are those of the next but one. */
+/*
+ * What local memory has of a step, in this order, behind which are the row numbers of the step that
+ * comes to the same place: the next but one.
+ */
 struct Batch {
   float *x, *scalars, *y;
   int *rows;
@@ -84,7 +87,7 @@ struct Batch {
 DEVICE VEC four(const float *local) {
   return *(const VEC *)local;
 }
-/* From a multiple of 4 on: an address of which the compiler does not see that takes four stores. */
+/* Stores from element on, a multiple of 4: the division shows it to the compiler, for one store. */
 DEVICE void put_four(VEC v, int element, float *local) {
   ((float4 *)local)[(unsigned int)element / 4] =
       make_float4(v.part[0], v.part[1], v.part[2], v.part[3]);
