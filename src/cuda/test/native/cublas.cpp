@@ -17,6 +17,7 @@
 FAKE_API int fakeEnqueue(void *stream, fake::Work work);
 FAKE_API bool fakeUsable(CUdeviceptr address, size_t bytes, const char *call);
 FAKE_API bool fakeHasContext();
+FAKE_API void fakeSynchronizeAll();
 FAKE_API void fakeMisuse(const char *message);
 FAKE_API void fakeCountHandles(int more);
 /* Another library has its own copy of the state, so it goes through functions only. */
@@ -293,6 +294,7 @@ FAKE_API int cublasCreate_v2(void **handle) {
 
 FAKE_API int cublasDestroy_v2(void *handle) {
   ENTER_HANDLE(cublasDestroy)
+  fakeSynchronizeAll(); /* with success, even where that has ended somebody's capture */
   handles.erase(h);
   delete h;
   fakeCountHandles(-1);

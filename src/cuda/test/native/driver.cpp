@@ -391,6 +391,11 @@ FAKE_API bool fakeUsable(CUdeviceptr address, size_t bytes, const char *call) {
   Context *context = currentContext();
   return context != nullptr && usable(context, address, bytes, call);
 }
+FAKE_API void fakeSynchronizeAll() {
+  if (Context *context = currentContext()) {
+    synchronizeAll(context);
+  }
+}
 FAKE_API bool fakeHasContext() { return currentContext() != nullptr; }
 FAKE_API void fakeMisuse(const char *message) { misuse("%s", message); }
 
@@ -630,8 +635,7 @@ FAKE_API int cuCtxGetDevice(int *device) {
 
 FAKE_API int cuCtxSynchronize() {
   ENTER_CONTEXT(cuCtxSynchronize)
-  REFUSE_DURING_CAPTURE(cuCtxSynchronize)
-  return synchronize(context);
+  return synchronizeAll(context);
 }
 
 FAKE_API int cuCtxGetStreamPriorityRange(int *least, int *greatest) {

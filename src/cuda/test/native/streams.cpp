@@ -300,6 +300,16 @@ int synchronize(Context *context) {
   return context->status;
 }
 
+int synchronizeAll(Context *context) {
+  bool captures = false;
+  for (Stream *stream : streams.all()) {
+    if (stream->context == context && stream->capture) {
+      stream->capture->invalidated = captures = true;
+    }
+  }
+  return captures ? int(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED) : synchronize(context);
+}
+
 int beginCapture(Stream *stream, int mode) {
   if (stream == &stream->context->nullStream) {
     return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;

@@ -95,6 +95,8 @@ int launch(ExecutableGraph *graph, Stream *stream);
 int synchronize(Stream *stream);
 int synchronize(Event *event);
 int synchronize(Context *context);
+/* The same for whoever asks by name: refused, and fatal to them, while streams of the context capture. */
+int synchronizeAll(Context *context);
 bool isDone(const Order &order);
 
 int beginCapture(Stream *stream, int mode);

@@ -35,7 +35,8 @@ import java.util.List;
  * is an {@link EngineException}, thrown by the call itself or by a later one that waits.
  *
  * <p><b>Threads.</b> One thread at a time may call an engine; it may use as many as it likes
- * within.
+ * within. Engines do not disturb each other, also those of one device, each called by a thread of
+ * its own.
  */
 public interface Engine extends AutoCloseable {
 

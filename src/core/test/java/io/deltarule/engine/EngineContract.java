@@ -22,6 +22,7 @@ import io.deltarule.reference.ReferenceNetwork;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.function.BiConsumer;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
@@ -1248,6 +1249,26 @@ public abstract class EngineContract {
     message = assertThrows(IllegalArgumentException.class, recording::run).getMessage();
     assertTrue(message.contains("d is closed"), message);
     assertEquals(1, at.position());
+  }
+
+  @Test
+  void enginesOfOtherThreadsDoNotDisturbARecording() {
+    CompletableFuture<Void> others =
+        CompletableFuture.runAsync(
+            () -> {
+              for (int i = 0; i < 10; i++) {
+                open(options()).close();
+              }
+            });
+    Matrix from = engine.allocate("from", 2, 2);
+    Matrix to = engine.allocate("to", 2, 2);
+    try {
+      do {
+        assertUsable(from, to);
+      } while (!others.isDone());
+    } finally {
+      others.join();
+    }
   }
 
   // Whole runs.

@@ -12,6 +12,14 @@ import jcuda.driver.CUstream;
 
 /** A card's primary context, which all users of the card in this process share. */
 final class Context implements AutoCloseable {
+
+  /**
+   * Held while a stream captures, and while something waits for a whole context: that ends every
+   * capture in it, of other engines on other threads, too. On a driver of version 580 cublasDestroy
+   * does, and nothing else that an engine calls.
+   */
+  static final Object CAPTURES = new Object();
+
   private final Device device;
   private final CUcontext handle = new CUcontext();
 

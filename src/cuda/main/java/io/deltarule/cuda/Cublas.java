@@ -196,7 +196,10 @@ final class Cublas implements AutoCloseable {
   }
 
   private void destroyHandle() {
-    int status = cublasDestroy(handle);
+    int status;
+    synchronized (Context.CAPTURES) {
+      status = cublasDestroy(handle);
+    }
     if (status != cublasStatus.CUBLAS_STATUS_SUCCESS) {
       LOG.warn("cuda: cublasDestroy failed: {}", cublasStatus.stringFor(status));
     }

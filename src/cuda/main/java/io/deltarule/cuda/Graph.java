@@ -49,7 +49,9 @@ final class Graph implements Replay {
     this.workspace = workspace;
     try {
       CUgraph graph = new CUgraph();
-      used = capture(launches, graph);
+      synchronized (Context.CAPTURES) {
+        used = capture(launches, graph);
+      }
       int status = cuGraphInstantiate(executable, graph, 0);
       Cuda.warn(cuGraphDestroy(graph), "cuGraphDestroy");
       Cuda.check(status, "cuGraphInstantiate");
