@@ -34,7 +34,10 @@ final class FakeDriver {
   }
 
   private static final Path NATIVE = Path.of("test", "native").toAbsolutePath();
-  private static final Path FOLDER = Path.of("target", "fake-cuda").toAbsolutePath();
+
+  /** Several runs of the tests may share one, which is compiled once. */
+  private static final Path FOLDER =
+      Path.of(System.getProperty("deltarule.test.fakecuda", "target/fake-cuda")).toAbsolutePath();
 
   private static boolean built;
   private static boolean loaded;
