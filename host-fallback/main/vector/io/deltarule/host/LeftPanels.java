@@ -17,10 +17,10 @@ import jdk.incubator.vector.VectorShuffle;
 final class LeftPanels {
 
   /**
-   * The most panels that are packed together: a transposed A is read in pieces of its rows, which
-   * are long then. With 8 it took half as long again.
+   * The most rows that are packed together: a transposed A is read in pieces of its rows, which are
+   * long then. With 64 it took half as long again.
    */
-  private static final int MOST_PANELS = 32;
+  private static final int MOST_ROWS = 256;
 
   /** Exchanges the halves of a vector. */
   private static final VectorShuffle<Float> SWAP = Lanes.swap(LANES / 2);
@@ -118,7 +118,7 @@ final class LeftPanels {
     pieces.reserve(1, (long) high * length);
     starts[0] = pieces.start(0);
     tops[0] = 0;
-    together = Math.max(1, Math.min(MOST_PANELS, (high + parts - 1) / parts));
+    together = Math.max(1, Math.min(MOST_ROWS / rows, (high + parts - 1) / parts));
     return (high + together - 1) / together;
   }
 
@@ -147,8 +147,9 @@ final class LeftPanels {
   void pack(int worker, int i0, int i1) {
     starts[worker] = pieces.start(worker);
     tops[worker] = i0;
-    int piece = MOST_PANELS * rows;
-    for (int i = i0, to = starts[worker]; i < i1; i += piece, to += MOST_PANELS * length) {
+    int panels = MOST_ROWS / rows;
+    int piece = panels * rows;
+    for (int i = i0, to = starts[worker]; i < i1; i += piece, to += panels * length) {
       pack(pieces.floats(worker), to, i, Math.min(i1, i + piece));
     }
   }
@@ -161,9 +162,7 @@ final class LeftPanels {
     }
     for (int i = i0; i < i1; i += rows, to += length) {
       int from = at + i * stride + first;
-      for (int p = 0; p < terms; p += LANES) {
-        transpose.interleave(a, from + p, stride, m - 1 - i, rows, panels, to + p * rows);
-      }
+      transpose.interleave(a, from, stride, m - 1 - i, terms, rows, panels, to);
     }
   }
 

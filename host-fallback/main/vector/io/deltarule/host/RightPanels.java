@@ -141,9 +141,7 @@ final class RightPanels extends Workers.Task {
     int columns = tiles.next(n - panel).columns;
     int row = atTo + panel * depth + j - panel;
     int from = at + j * stride + first;
-    for (int p = 0; p < terms; p += LANES) {
-      transpose.run(b, from + p, stride, n - 1 - j, to, row + p * columns, columns);
-    }
+    transpose.run(b, from, stride, n - 1 - j, terms, to, row, columns);
   }
 
   /** The first column of the panel that has column j. */

@@ -40,7 +40,8 @@ abstract class Tile {
       int k, float[] a, int atA, float[] b, int atB, int strideB, float[] c, int atC, int strideC);
 
   /**
-   * The same with A as it lies: not worth packing for a few columns of C.
+   * The same with A as it lies: not worth packing for a few columns of C. Tiles for wide results
+   * may not have it.
    *
    * @param count rows of A, from 1 to {@link #rows}; those of C after them repeat the last one
    * @param k terms of the sums
@@ -48,7 +49,7 @@ abstract class Tile {
    * @param b has row p of B at {@code atB + p strideB}
    * @param c gets row i of C at {@code atC + i strideC}, all {@link #rows} of them
    */
-  abstract void multiplyRows(
+  void multiplyRows(
       int count,
       int k,
       float[] a,
@@ -59,5 +60,7 @@ abstract class Tile {
       int strideB,
       float[] c,
       int atC,
-      int strideC);
+      int strideC) {
+    throw new UnsupportedOperationException("this tile takes a packed A only");
+  }
 }

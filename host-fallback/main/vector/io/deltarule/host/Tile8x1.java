@@ -4,7 +4,7 @@ import static io.deltarule.host.Lanes.SPECIES;
 
 import jdk.incubator.vector.FloatVector;
 
-/** For results of at most a vector's columns. */
+/** For 32 registers and results of at most a vector's columns. */
 final class Tile8x1 extends Tile {
   Tile8x1() {
     super(8, 1);

@@ -33,9 +33,6 @@ abstract class TiledProduct extends Workers.Task {
   /** For so few rows of A, either; with 100, packing saves 3 % of a step of 28-300x5-1. */
   private static final int FEW_ROWS = 64;
 
-  /** An A that so many tiles or fewer use beside each other is not worth packing. */
-  private static final int FEW_PANELS = 2;
-
   final Scratch scratch;
   private final Workers workers;
   private final LeftPanels left;
@@ -81,10 +78,10 @@ abstract class TiledProduct extends Workers.Task {
     m = left.m();
     n = right.n();
     int k = left.k();
-    tiles = Tiles.of(m, n);
+    packsLeft = transposedA || Kernels.wide(n);
+    tiles = Tiles.of(m, n, packsLeft);
     stretch = Kernels.stretch(k);
-    packsLeft = transposedA || Kernels.wide(n) || n > FEW_PANELS * tiles.columns;
-    packsRight = transposedB || (m > FEW_ROWS && (long) k * n > SMALL);
+    packsRight = transposedB || tiles.packRight || (m > FEW_ROWS && (long) k * n > SMALL);
     int most = Math.max(1, TERMS / stretch) * stretch; // terms at once
     int depth = Math.min(most, Math.max(1, k));
     boolean byRows = m >= n;
@@ -218,21 +215,24 @@ abstract class TiledProduct extends Workers.Task {
     float[] b = right.floats(worker);
     // A lone tile may store more than a row of C: the next row of tiles overwrites it.
     int end = n <= tiles.next(n).columns ? i1 * n : 0;
-    for (int i = i0; i < i1; i += tiles.rows) {
-      int rows = Math.min(tiles.rows, i1 - i);
-      int atA = left.start(worker, i, first);
+    for (int top = i0; top < i1; top += tiles.band) {
+      int bottom = Math.min(i1, top + tiles.band);
       for (int j = j0; j < j1; ) {
         Tile tile = tiles.next(n - j);
         int columns = Math.min(tile.columns, n - j);
-        boolean whole =
-            rows == tiles.rows
-                && (columns == tile.columns || (i + rows - 1) * n + j + tile.columns <= end);
         int atB = right.start(worker, first, j);
-        tile(tile, rows, columns, whole, a, atA, b, atB, atC + i * n + j, worker);
+        for (int i = top; i < bottom; i += tiles.rows) {
+          int rows = Math.min(tiles.rows, bottom - i);
+          boolean whole =
+              rows == tiles.rows
+                  && (columns == tile.columns || (i + rows - 1) * n + j + tile.columns <= end);
+          int atA = left.start(worker, i, first);
+          tile(tile, rows, columns, whole, a, atA, b, atB, atC + i * n + j, worker);
+        }
         j += tile.columns;
       }
       if (last) {
-        end(i, rows, j0, j1 - j0, worker);
+        end(top, bottom - top, j0, j1 - j0, worker);
       }
     }
   }

@@ -12,15 +12,28 @@ final class Tiles {
   /** Of the widest. */
   final int columns;
 
+  /**
+   * Rows, of several tiles, that are multiplied by a tile's columns of B before its neighbour's: if
+   * these fit the first-level cache, they are read from there.
+   */
+  final int band;
+
+  /** Whether they need a packed B. */
+  final boolean packRight;
+
+  private final boolean packLeft; // whether they need a packed A
   private final double speed; // in multiply-adds, relative to others
   private final Tile[] next; // by the vectors that are left, the last for more
 
-  private Tiles(double speed, Tile... next) {
+  private Tiles(double speed, int together, boolean packLeft, boolean packRight, Tile... next) {
     this.speed = speed;
+    this.packLeft = packLeft;
+    this.packRight = packRight;
     this.next = next;
     Tile widest = next[next.length - 1];
     rows = widest.rows;
     columns = widest.columns;
+    band = together * rows;
   }
 
   /** For 32 registers. A narrow tile gets half the speed, so four vectors are two and two. */
@@ -28,19 +41,23 @@ final class Tiles {
     Tile one = new Tile8x1();
     Tile two = new Tile8x2();
     Tile three = new Tile8x3();
-    return new Tiles[] {new Tiles(1, one, two, three, two, three)};
+    return new Tiles[] {new Tiles(1, 1, false, false, one, two, three, two, three)};
   }
 
   /** For 16 registers. */
   private static Tiles[] fewRegisters() {
-    return new Tiles[] {new Tiles(1, new Tile3x3()), new Tiles(0.8, new Tile8x1())};
+    return new Tiles[] {
+      new Tiles(1, 8, true, true, new Tile3x3()), new Tiles(0.85, 6, false, true, new Tile4x2())
+    };
   }
 
-  /** Those that cover C [m x n] in the least time. */
-  static Tiles of(int m, int n) {
-    Tiles best = ALL[0];
+  /** Those that cover C [m x n] in the least time, of those that need A packed only if it is. */
+  static Tiles of(int m, int n, boolean packsLeft) {
+    Tiles best = null;
     for (Tiles tiles : ALL) {
-      best = tiles.time(m, n) < best.time(m, n) ? tiles : best;
+      if ((packsLeft || !tiles.packLeft) && (best == null || tiles.time(m, n) < best.time(m, n))) {
+        best = tiles;
+      }
     }
     return best;
   }

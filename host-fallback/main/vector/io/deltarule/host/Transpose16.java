@@ -23,7 +23,15 @@ final class Transpose16 extends Transpose {
   private static final VectorShuffle<Float> EVEN_FIRST = Lanes.evenFirst();
 
   @Override
-  void run(float[] from, int at, int stride, int last, float[] to, int atTo, int strideTo) {
+  void run(
+      float[] from, int at, int stride, int last, int count, float[] to, int atTo, int strideTo) {
+    for (int p = 0; p < count; p += 16) {
+      square(from, at + p, stride, last, to, atTo + p * strideTo, strideTo);
+    }
+  }
+
+  private static void square(
+      float[] from, int at, int stride, int last, float[] to, int atTo, int strideTo) {
     FloatVector v0 = FloatVector.fromArray(SPECIES, from, at);
     FloatVector v1 = FloatVector.fromArray(SPECIES, from, at + Math.min(1, last) * stride);
     FloatVector v2 = FloatVector.fromArray(SPECIES, from, at + Math.min(2, last) * stride);
@@ -157,11 +165,18 @@ final class Transpose16 extends Transpose {
 
   /** For 8 rows: two columns make a vector. */
   @Override
-  void interleave(float[] from, int at, int stride, int last, int rows, float[] to, int atTo) {
+  void interleave(
+      float[] from, int at, int stride, int last, int count, int rows, float[] to, int atTo) {
     if (rows != 8) {
-      super.interleave(from, at, stride, last, rows, to, atTo);
+      super.interleave(from, at, stride, last, count, rows, to, atTo);
       return;
     }
+    for (int p = 0; p < count; p += 16) {
+      halfSquare(from, at + p, stride, last, to, atTo + p * 8);
+    }
+  }
+
+  private static void halfSquare(float[] from, int at, int stride, int last, float[] to, int atTo) {
     FloatVector v0 = FloatVector.fromArray(SPECIES, from, at);
     FloatVector v1 = FloatVector.fromArray(SPECIES, from, at + Math.min(1, last) * stride);
     FloatVector v2 = FloatVector.fromArray(SPECIES, from, at + Math.min(2, last) * stride);

@@ -7,11 +7,11 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorShuffle;
 
 /**
- * Transposes 8 rows of 8 numbers in 8 registers: exchanges halves, then halves of the halves, and
- * so on.
+ * Transposes 8 rows, four numbers of each at a time: two rows make a vector, the upper half of one
+ * loaded from where it lies four numbers further on; then halves of the halves are exchanged, and
+ * so on. Squares of 8 whose halves are exchanged in registers, too, take a third longer.
  */
 final class Transpose8 extends Transpose {
-  private static final VectorShuffle<Float> SWAP4 = Lanes.swap(4);
   private static final VectorMask<Float> UPPER4 = Lanes.upper(4);
   private static final VectorShuffle<Float> SWAP2 = Lanes.swap(2);
   private static final VectorMask<Float> UPPER2 = Lanes.upper(2);
@@ -19,59 +19,44 @@ final class Transpose8 extends Transpose {
   private static final VectorMask<Float> UPPER1 = Lanes.upper(1);
 
   @Override
-  void run(float[] from, int at, int stride, int last, float[] to, int atTo, int strideTo) {
-    FloatVector v0 = FloatVector.fromArray(SPECIES, from, at);
-    FloatVector v1 = FloatVector.fromArray(SPECIES, from, at + Math.min(1, last) * stride);
-    FloatVector v2 = FloatVector.fromArray(SPECIES, from, at + Math.min(2, last) * stride);
-    FloatVector v3 = FloatVector.fromArray(SPECIES, from, at + Math.min(3, last) * stride);
-    FloatVector v4 = FloatVector.fromArray(SPECIES, from, at + Math.min(4, last) * stride);
-    FloatVector v5 = FloatVector.fromArray(SPECIES, from, at + Math.min(5, last) * stride);
-    FloatVector v6 = FloatVector.fromArray(SPECIES, from, at + Math.min(6, last) * stride);
-    FloatVector v7 = FloatVector.fromArray(SPECIES, from, at + Math.min(7, last) * stride);
-    FloatVector t;
-    t = v0.rearrange(SWAP4);
-    v0 = v0.blend(v4.rearrange(SWAP4), UPPER4);
-    v4 = t.blend(v4, UPPER4);
-    t = v1.rearrange(SWAP4);
-    v1 = v1.blend(v5.rearrange(SWAP4), UPPER4);
-    v5 = t.blend(v5, UPPER4);
-    t = v2.rearrange(SWAP4);
-    v2 = v2.blend(v6.rearrange(SWAP4), UPPER4);
-    v6 = t.blend(v6, UPPER4);
-    t = v3.rearrange(SWAP4);
-    v3 = v3.blend(v7.rearrange(SWAP4), UPPER4);
-    v7 = t.blend(v7, UPPER4);
-    t = v0.rearrange(SWAP2);
-    v0 = v0.blend(v2.rearrange(SWAP2), UPPER2);
-    v2 = t.blend(v2, UPPER2);
-    t = v1.rearrange(SWAP2);
-    v1 = v1.blend(v3.rearrange(SWAP2), UPPER2);
-    v3 = t.blend(v3, UPPER2);
-    t = v4.rearrange(SWAP2);
-    v4 = v4.blend(v6.rearrange(SWAP2), UPPER2);
-    v6 = t.blend(v6, UPPER2);
-    t = v5.rearrange(SWAP2);
-    v5 = v5.blend(v7.rearrange(SWAP2), UPPER2);
-    v7 = t.blend(v7, UPPER2);
-    t = v0.rearrange(SWAP1);
-    v0 = v0.blend(v1.rearrange(SWAP1), UPPER1);
-    v1 = t.blend(v1, UPPER1);
-    t = v2.rearrange(SWAP1);
-    v2 = v2.blend(v3.rearrange(SWAP1), UPPER1);
-    v3 = t.blend(v3, UPPER1);
-    t = v4.rearrange(SWAP1);
-    v4 = v4.blend(v5.rearrange(SWAP1), UPPER1);
-    v5 = t.blend(v5, UPPER1);
-    t = v6.rearrange(SWAP1);
-    v6 = v6.blend(v7.rearrange(SWAP1), UPPER1);
-    v7 = t.blend(v7, UPPER1);
-    v0.intoArray(to, atTo);
-    v1.intoArray(to, atTo + strideTo);
-    v2.intoArray(to, atTo + 2 * strideTo);
-    v3.intoArray(to, atTo + 3 * strideTo);
-    v4.intoArray(to, atTo + 4 * strideTo);
-    v5.intoArray(to, atTo + 5 * strideTo);
-    v6.intoArray(to, atTo + 6 * strideTo);
-    v7.intoArray(to, atTo + 7 * strideTo);
+  void run(
+      float[] from, int at, int stride, int last, int count, float[] to, int atTo, int strideTo) {
+    int a1 = at + (1 <= last ? stride : 0);
+    int a2 = at + (2 <= last ? 2 * stride : 0);
+    int a3 = at + (3 <= last ? 3 * stride : 0);
+    int a4 = at + (4 <= last ? 4 * stride - 4 : 0);
+    int a5 = at + (5 <= last ? 5 * stride - 4 : 0);
+    int a6 = at + (6 <= last ? 6 * stride - 4 : 0);
+    int a7 = at + (7 <= last ? 7 * stride - 4 : 0);
+    for (int p = 0, r = atTo; p < count; p += 4, r += 4 * strideTo) {
+      FloatVector v0 =
+          FloatVector.fromArray(SPECIES, from, at + p)
+              .blend(FloatVector.fromArray(SPECIES, from, a4 + p), UPPER4);
+      FloatVector v1 =
+          FloatVector.fromArray(SPECIES, from, a1 + p)
+              .blend(FloatVector.fromArray(SPECIES, from, a5 + p), UPPER4);
+      FloatVector v2 =
+          FloatVector.fromArray(SPECIES, from, a2 + p)
+              .blend(FloatVector.fromArray(SPECIES, from, a6 + p), UPPER4);
+      FloatVector v3 =
+          FloatVector.fromArray(SPECIES, from, a3 + p)
+              .blend(FloatVector.fromArray(SPECIES, from, a7 + p), UPPER4);
+      FloatVector t = v0.rearrange(SWAP2);
+      v0 = v0.blend(v2.rearrange(SWAP2), UPPER2);
+      v2 = t.blend(v2, UPPER2);
+      t = v1.rearrange(SWAP2);
+      v1 = v1.blend(v3.rearrange(SWAP2), UPPER2);
+      v3 = t.blend(v3, UPPER2);
+      t = v0.rearrange(SWAP1);
+      v0 = v0.blend(v1.rearrange(SWAP1), UPPER1);
+      v1 = t.blend(v1, UPPER1);
+      t = v2.rearrange(SWAP1);
+      v2 = v2.blend(v3.rearrange(SWAP1), UPPER1);
+      v3 = t.blend(v3, UPPER1);
+      v0.intoArray(to, r);
+      v1.intoArray(to, r + strideTo);
+      v2.intoArray(to, r + 2 * strideTo);
+      v3.intoArray(to, r + 3 * strideTo);
+    }
   }
 }
