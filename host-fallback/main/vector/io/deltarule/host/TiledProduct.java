@@ -283,8 +283,24 @@ abstract class TiledProduct extends Workers.Task {
     }
   }
 
+  /** Of the widest tiles, three vectors wide: a loop within costs more than the additions. */
+  private static void addThree(float[] tile, int rows, float[] c, int atC, int n) {
+    for (int i = 0, t = 0, r = atC; i < rows; i++, t += 3 * LANES, r += n) {
+      FloatVector c0 = FloatVector.fromArray(SPECIES, c, r);
+      FloatVector c1 = FloatVector.fromArray(SPECIES, c, r + LANES);
+      FloatVector c2 = FloatVector.fromArray(SPECIES, c, r + 2 * LANES);
+      c0.add(FloatVector.fromArray(SPECIES, tile, t)).intoArray(c, r);
+      c1.add(FloatVector.fromArray(SPECIES, tile, t + LANES)).intoArray(c, r + LANES);
+      c2.add(FloatVector.fromArray(SPECIES, tile, t + 2 * LANES)).intoArray(c, r + 2 * LANES);
+    }
+  }
+
   private static void add(
       float[] tile, int stride, int rows, int columns, float[] c, int atC, int n) {
+    if (columns == 3 * LANES) {
+      addThree(tile, rows, c, atC, n);
+      return;
+    }
     int whole = SPECIES.loopBound(columns);
     for (int i = 0; i < rows; i++) {
       int t = i * stride;

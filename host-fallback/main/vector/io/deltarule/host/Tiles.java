@@ -47,7 +47,7 @@ final class Tiles {
   /** For 16 registers. */
   private static Tiles[] fewRegisters() {
     return new Tiles[] {
-      new Tiles(1, 8, true, true, new Tile3x3()), new Tiles(0.85, 6, false, true, new Tile4x2())
+      new Tiles(1, 32, true, true, new Tile3x3()), new Tiles(0.85, 6, false, true, new Tile4x2())
     };
   }
 
