@@ -28,8 +28,8 @@ final class Tile3x3 extends Tile {
     FloatVector c20 = FloatVector.zero(SPECIES);
     FloatVector c21 = FloatVector.zero(SPECIES);
     FloatVector c22 = FloatVector.zero(SPECIES);
-    int fromA =
-        atB - atA * LANES; // where b begins, when it is counted by vectors for each number of a
+    // Three numbers of a go with three vectors of b.
+    int fromA = atB - atA * LANES;
     int end = atA + 3 * k;
     for (int q = atA; q < end; q += 3) {
       int r = fromA + q * LANES;
