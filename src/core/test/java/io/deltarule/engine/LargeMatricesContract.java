@@ -9,16 +9,19 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.TestInstance;
 import org.junit.jupiter.api.parallel.Execution;
 import org.junit.jupiter.api.parallel.ExecutionMode;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * Matrices of more than 2^31 numbers, where 32-bit indices end. They are made of a few rows that
  * are repeated, so that a small product on the same engine tells what the large one has to give.
  * What is off by an index is off by as much as the numbers are large.
  */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS) // which a source of arguments needs
 @Execution(ExecutionMode.SAME_THREAD) // the device has room for one
 public abstract class LargeMatricesContract {
 
@@ -48,10 +51,19 @@ public abstract class LargeMatricesContract {
   /**
    * Opens the engine under test.
    *
-   * @param precision of its products
-   * @return a new engine; null if it has no such precision
+   * @param precision of its products, one of {@link #precisions}
+   * @return a new engine
    */
   protected abstract Engine open(Precision precision);
+
+  /**
+   * What the engine under test has.
+   *
+   * @return all precisions, unless overridden
+   */
+  protected List<Precision> precisions() {
+    return List.of(Precision.values());
+  }
 
   @AfterEach
   void close() {
@@ -61,29 +73,24 @@ public abstract class LargeMatricesContract {
   }
 
   /**
-   * Opens the engine, if it has the precision.
+   * Opens the engine, or skips the test where the device has no room.
    *
    * @param matrices so large, at the same time; bf16 may need as much again for copies
    */
-  private boolean opens(Precision precision, int matrices) {
+  private void open(Precision precision, int matrices) {
     engine = open(precision);
-    if (engine != null) {
-      long bytes = Float.BYTES * boundary * (precision == Precision.BF16 ? 2 : 1) * matrices;
-      EngineMemory memory = engine.memory();
-      assumeTrue(
-          memory.total() >= bytes + bytes / 16
-              && memory.largest() > Float.BYTES * (boundary + boundary / 64),
-          () -> "the device has no room for it: " + memory);
-    }
-    return engine != null;
+    EngineMemory memory = engine.memory();
+    long bytes = Float.BYTES * boundary * (precision == Precision.BF16 ? 2 : 1) * matrices;
+    assumeTrue(
+        memory.total() >= bytes + bytes / 16
+            && memory.largest() > Float.BYTES * (boundary + boundary / 64),
+        () -> "the device has no room for it: " + memory);
   }
 
   @ParameterizedTest
-  @EnumSource(Precision.class)
+  @MethodSource("precisions")
   void aWideLayer(Precision precision) {
-    if (!opens(precision, 1)) {
-      return;
-    }
+    open(precision, 1);
     int m = 3;
     int n = PERIOD * (int) (Math.sqrt(boundary) / PERIOD + 1); // its square is large
     Matrices random = new Matrices("wide");
@@ -133,11 +140,9 @@ public abstract class LargeMatricesContract {
   }
 
   @ParameterizedTest
-  @EnumSource(Precision.class)
+  @MethodSource("precisions")
   void aTallBatch(Precision precision) {
-    if (!opens(precision, 2)) {
-      return;
-    }
+    open(precision, 2);
     int k = 8;
     int n = COLUMNS;
     int repeats = (int) (boundary / n / PERIOD) + 5;
@@ -195,7 +200,7 @@ public abstract class LargeMatricesContract {
   @ParameterizedTest
   @EnumSource(Output.class)
   void anOutputError(Output output) {
-    opens(Precision.FP32, 3);
+    open(Precision.FP32, 3);
     int n = COLUMNS;
     int repeats = (int) (boundary / n / PERIOD) + 5;
     int m = PERIOD * repeats;
@@ -217,11 +222,9 @@ public abstract class LargeMatricesContract {
   }
 
   @ParameterizedTest
-  @EnumSource(Precision.class)
+  @MethodSource("precisions")
   void manyParameters(Precision precision) {
-    if (!opens(precision, 2)) {
-      return;
-    }
+    open(precision, 2);
     int n = COLUMNS;
     int lines = PERIOD * ((int) (boundary / 2 / n / PERIOD) + 5); // two rows of state are large
     int p = lines * n;

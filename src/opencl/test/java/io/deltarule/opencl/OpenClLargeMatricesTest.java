@@ -3,6 +3,7 @@ package io.deltarule.opencl;
 import io.deltarule.engine.Engine;
 import io.deltarule.engine.LargeMatricesContract;
 import io.deltarule.engine.Precision;
+import java.util.List;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /** Large matrices, where the first device is a GPU. */
@@ -11,6 +12,11 @@ class OpenClLargeMatricesTest extends LargeMatricesContract {
 
   @Override
   protected Engine open(Precision precision) {
-    return precision == Precision.FP32 ? TestDevice.open() : null;
+    return TestDevice.open();
+  }
+
+  @Override
+  protected List<Precision> precisions() {
+    return List.of(Precision.FP32);
   }
 }
