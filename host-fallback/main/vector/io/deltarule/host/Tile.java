@@ -14,7 +14,7 @@ import static io.deltarule.host.Lanes.LANES;
  *
  * The accumulators are local variables that start at zero and are stored once, by code without
  * branches: C2 keeps them in registers only then. Adding to C instead made it spill them. For that
- * reason, too, each tile is written out twice and shares no code with another.
+ * reason, too, each tile is written out for each way that A lies, and shares no code with another.
  */
 abstract class Tile {
   /** Of the largest tile. */
@@ -34,6 +34,7 @@ abstract class Tile {
    * @param k terms of the sums
    * @param a has element (i, p) of A at {@code atA + p rows + i}
    * @param b has row p of B at {@code atB + p strideB}
+   * @param strideB {@link #columns} for tiles of {@link Tiles} that need a packed B
    * @param c gets row i of C at {@code atC + i strideC}
    */
   abstract void multiply(

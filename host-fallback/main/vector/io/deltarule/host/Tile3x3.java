@@ -7,9 +7,10 @@ import jdk.incubator.vector.FloatVector;
 
 /**
  * For 16 registers: 9 accumulators, 3 vectors of B, 3 numbers of A, which C2 loads together before
- * it multiplies. With more accumulators (4x3, 6x2, 5x2) it spills, on JDK 25 or both. Counted by
- * what lies in A, the loop has no range checks but its own end: it takes 20 instructions on JDK 25,
- * 25 on 17; counted by terms, as those of other tiles, it took 30 and 41, and half as long again.
+ * it multiplies. Both are panels. With more accumulators (4x3, 6x2, 5x2) it spills, on JDK 25 or
+ * both. Counted by what lies in A, the loop has no range checks but its own end: it takes 20
+ * instructions on JDK 25, 25 on 17; counted by terms, as those of other tiles, it took 30 and 41,
+ * and half as long again.
  */
 final class Tile3x3 extends Tile {
   Tile3x3() {
