@@ -77,7 +77,7 @@ DEVICE void forward_tile(int tileX, int tileY, int m, int n, int k, int f, int k
                          GLOBAL float *z, GLOBAL float *a,
                          LOCAL_PTR STAGED *tileLeft, LOCAL_PTR STAGED *tileRight) {
   VEC result[TM][NV];
-  multiply(0, 1, tileX, tileY, m, n, k, x, w, result, tileLeft, tileRight);
+  multiply(0, 1, 0, tileX, tileY, m, n, k, x, w, result, tileLeft, tileRight);
   end_forward(tileX, tileY, m, n, f, keep, result, b, z, a);
 }
 
@@ -87,7 +87,7 @@ DEVICE void propagate_tile(int tileX, int tileY, int m, int n, int k, int f,
                            GLOBAL const float *saved, GLOBAL float *e,
                            LOCAL_PTR STAGED *tileLeft, LOCAL_PTR STAGED *tileRight) {
   VEC result[TM][NV];
-  multiply(0, 0, tileX, tileY, m, n, k, d, w, result, tileLeft, tileRight);
+  multiply(0, 0, 0, tileX, tileY, m, n, k, d, w, result, tileLeft, tileRight);
   ROLLED for (int i = 0; i < TM * NV; i++) {
     float sums[VW];
     STORE(take(result), sums);
@@ -130,27 +130,32 @@ DEVICE void gradient_tile(int tileX, int tileY, int m, int n, int k, GLOBAL cons
                           GLOBAL const float *a, GLOBAL float *dw,
                           LOCAL_PTR STAGED *tileLeft, LOCAL_PTR STAGED *tileRight) {
   VEC result[TM][NV];
-  multiply(1, 0, tileX, tileY, m, n, k, d, a, result, tileLeft, tileRight);
+  multiply(1, 0, 0, tileX, tileY, m, n, k, d, a, result, tileLeft, tileRight);
   end_gradient(tileX, tileY, m, n, result, dw);
 }
 
-#if DEEP
 /* A tile of  [dW db] = D' [A 1] , whose columns are n + 1. */
-DEVICE void gradients_tile(int tileX, int tileY, int m, int n, int k, const float *d,
-                           const float *a, float *dw, float *db, STAGED *tileLeft,
-                           STAGED *tileRight) {
+DEVICE void gradients_tile(int tileX, int tileY, int m, int n, int k, GLOBAL const float *d,
+                           GLOBAL const float *a, GLOBAL float *dw, GLOBAL float *db,
+                           LOCAL_PTR STAGED *tileLeft, LOCAL_PTR STAGED *tileRight) {
   VEC result[TM][NV];
-  multiply_rows(1, 0, 1, tileX, tileY, m, n, k, d, 0, a, result, tileLeft, tileRight);
+  multiply(1, 0, 1, tileX, tileY, m, n, k, d, a, result, tileLeft, tileRight);
   end_gradient(tileX, tileY, m, n, result, dw);
   UNROLL for (int i = 0; i < TM; i++) {
     const int row = tileY * BM + ITEM(1) * TM + i;
     UNROLL for (int v = 0; v < NV; v++) {
-      if (row < m && tileX * BN + v * GX + ITEM(0) == n) {
-        db[row] = result[i][v].part[0];
+      const int column = tileX * BN + (v * GX + ITEM(0)) * VW;
+      float part[VW];
+      STORE(result[i][v], part);
+      float sum = part[0];
+      UNROLL for (int j = 1; j < VW; j++) {
+        sum = column + j == n ? part[j] : sum;
+      }
+      if (row < m && column <= n && n < column + VW) {
+        db[row] = sum;
       }
     }
   }
 }
-#endif
 
 #endif

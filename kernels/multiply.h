@@ -43,9 +43,12 @@ DEVICE int side_of(const int transposed, const int width, int i) {
   return transposed ? i / (BK / VW) : i % (width / VW) * VW;
 }
 
-/* Vector i of the tile t[p][q] = s(from + p, first + q), with zeros beyond the matrix. */
-DEVICE VEC fetched(const int transposed, const int width, int i, int from, int depth, int first,
-                   int size, GLOBAL const float *s) {
+/*
+ * Vector i of the tile t[p][q] = s(from + p, first + q), with zeros beyond the matrix; but with ones,
+ * of a factor as it is, the column behind the last is one of ones.
+ */
+DEVICE VEC fetched(const int transposed, const int ones, const int width, int i, int from, int depth,
+                   int first, int size, GLOBAL const float *s) {
   const int p = from + depth_of(transposed, width, i);
   const int q = first + side_of(transposed, width, i);
   const int row = transposed ? q : p;
@@ -59,6 +62,9 @@ DEVICE VEC fetched(const int transposed, const int width, int i, int from, int d
   float part[VW];
   UNROLL for (int j = 0; j < VW; j++) {
     part[j] = row < rows && column + j < columns ? line[j] : 0.0f;
+    if (ones && row < rows && column + j == columns) {
+      part[j] = 1.0f;
+    }
   }
   return LOAD(part);
 }
@@ -89,11 +95,12 @@ DEVICE int shares(const int width, int c) {
 }
 
 /* Fetches the work-item's share of a tile: all loads are on their way before the first is used. */
-DEVICE void fetch(const int transposed, const int width, int from, int depth, int first, int size,
-                  GLOBAL const float *s, VEC *share) {
+DEVICE void fetch(const int transposed, const int ones, const int width, int from, int depth,
+                  int first, int size, GLOBAL const float *s, VEC *share) {
   UNROLL for (int c = 0; c < SHARE(width); c++) {
     if (shares(width, c)) {
-      share[c] = fetched(transposed, width, c * GX * GY + group_item(), from, depth, first, size, s);
+      share[c] =
+          fetched(transposed, ones, width, c * GX * GY + group_item(), from, depth, first, size, s);
     }
   }
 }
@@ -109,22 +116,23 @@ DEVICE void stage(const VEC *share, const int transposed, const int width, const
 }
 #else
 /* Copies the work-item's share of a tile to local memory. */
-DEVICE void copy(const int transposed, const int width, const int pitch, int from, int depth,
-                 int first, int size, GLOBAL const float *s, LOCAL_PTR STAGED *tile) {
+DEVICE void copy(const int transposed, const int ones, const int width, const int pitch, int from,
+                 int depth, int first, int size, GLOBAL const float *s, LOCAL_PTR STAGED *tile) {
   for (int i = group_item(); i < width * BK / VW; i += GX * GY) {
-    put(fetched(transposed, width, i, from, depth, first, size, s), transposed, width, pitch, i,
+    put(fetched(transposed, ones, width, i, from, depth, first, size, s), transposed, width, pitch, i,
         (LOCAL_PTR float *)tile);
   }
 }
 #endif
 
 /*
- * The work-item's part of left [m x k] right [k x n], each in memory as it is or transposed. Each
- * result is one chain of MULTIPLY_ADD from the first of the k upwards, whatever the tile. With
- * PREFETCH the next BK of the k are on their way while these are multiplied.
+ * The work-item's part of left [m x k] right [k x n], each in memory as it is or transposed; with
+ * ones, right, as it is, has a column of ones more. Each result is one chain of MULTIPLY_ADD from the
+ * first of the k upwards, whatever the tile. With PREFETCH the next BK of the k are on their way while
+ * these are multiplied.
  */
-DEVICE void multiply(const int transposedLeft, const int transposedRight, int tileX, int tileY,
-                     int m, int n, int k, GLOBAL const float *left, GLOBAL const float *right,
+DEVICE void multiply(const int transposedLeft, const int transposedRight, const int ones, int tileX,
+                     int tileY, int m, int n, int k, GLOBAL const float *left, GLOBAL const float *right,
                      VEC (*result)[NV], LOCAL_PTR STAGED *tileLeft, LOCAL_PTR STAGED *tileRight) {
   const int row = tileY * BM;
   const int column = tileX * BN;
@@ -142,28 +150,28 @@ DEVICE void multiply(const int transposedLeft, const int transposedRight, int ti
   for (int from = 0; from < k; from += BK) {
 #if STAGE_A && PREFETCH
     if (from == 0) {
-      fetch(!transposedLeft, BM, 0, k, row, m, left, shareLeft);
+      fetch(!transposedLeft, 0, BM, 0, k, row, m, left, shareLeft);
     }
     stage(shareLeft, !transposedLeft, BM, PITCH_LEFT, tileLeft);
 #elif STAGE_A
-    copy(!transposedLeft, BM, PITCH_LEFT, from, k, row, m, left, tileLeft);
+    copy(!transposedLeft, 0, BM, PITCH_LEFT, from, k, row, m, left, tileLeft);
 #endif
 #if STAGE_B && PREFETCH
     if (from == 0) {
-      fetch(transposedRight, BN, 0, k, column, n, right, shareRight);
+      fetch(transposedRight, ones, BN, 0, k, column, n, right, shareRight);
     }
     stage(shareRight, transposedRight, BN, PITCH_RIGHT, tileRight);
 #elif STAGE_B
-    copy(transposedRight, BN, PITCH_RIGHT, from, k, column, n, right, tileRight);
+    copy(transposedRight, ones, BN, PITCH_RIGHT, from, k, column, n, right, tileRight);
 #endif
 #if STAGE_A || STAGE_B
     BARRIER();
 #endif
 #if STAGE_A && PREFETCH
-    fetch(!transposedLeft, BM, from + BK, k, row, m, left, shareLeft);
+    fetch(!transposedLeft, 0, BM, from + BK, k, row, m, left, shareLeft);
 #endif
 #if STAGE_B && PREFETCH
-    fetch(transposedRight, BN, from + BK, k, column, n, right, shareRight);
+    fetch(transposedRight, ones, BN, from + BK, k, column, n, right, shareRight);
 #endif
     const int depth = k - from < BK ? k - from : BK;
     VEC sum[TM][NV]; /* in registers between the barriers */
@@ -189,6 +197,9 @@ DEVICE void multiply(const int transposedLeft, const int transposedRight, int ti
             const int c = at + j < n ? at + j : n - 1;
             part[j] = transposedRight ? right[(INDEX)c * k + from + p]
                                       : right[(INDEX)(from + p) * n + c];
+            if (ones && at + j == n) {
+              part[j] = 1.0f;
+            }
           }
           b[v] = LOAD(part);
         }

@@ -152,10 +152,10 @@ DEVICE void multiply_rows(const int transposedLeft, const int transposedRight, c
   BARRIER(); /* the next tile begins with the first buffer */
 }
 
-DEVICE void multiply(const int transposedLeft, const int transposedRight, int tileX, int tileY,
-                     int m, int n, int k, const float *left, const float *right,
+DEVICE void multiply(const int transposedLeft, const int transposedRight, const int ones, int tileX,
+                     int tileY, int m, int n, int k, const float *left, const float *right,
                      VEC (*result)[NV], STAGED *tileLeft, STAGED *tileRight) {
-  multiply_rows(transposedLeft, transposedRight, 0, tileX, tileY, m, n, k, left, 0, right, result,
+  multiply_rows(transposedLeft, transposedRight, ones, tileX, tileY, m, n, k, left, 0, right, result,
                 tileLeft, tileRight);
 }
 

@@ -36,6 +36,11 @@
 #define WG 64
 #endif
 
+/* Whether OpenCL C is for a GPU, whose work-items wait for each load that they use; CUDA's always is. */
+#ifndef GPU
+#define GPU 0
+#endif
+
 /* Faults for testing that the race and bounds checker finds them. */
 #ifndef PLANT_RACE
 #define PLANT_RACE 0
@@ -60,10 +65,16 @@
 #define GROUP_LINE GROUP(1)
 #define UNROLL _Pragma("unroll")
 #define ROLLED _Pragma("unroll 1")
+typedef long INDEX;
+#if GPU
+#define PARTLY_UNROLLED _Pragma("unroll 16")
+#define AHEAD 16
+#define PREFETCH 1
+#define PER_ITEM(n, size) (n)
+#else
 #define PARTLY_UNROLLED
 #define AHEAD 1
 #define PREFETCH 0 /* PoCL keeps what lives across a barrier in memory */
-typedef long INDEX;
 
 /*
  * n, as a number that seems to differ between work-items of groups that are size long in y. PoCL
@@ -71,6 +82,7 @@ typedef long INDEX;
  * every step.
  */
 #define PER_ITEM(n, size) ((n) + (ITEM(1) >= (size)))
+#endif
 
 #define EXP(x) exp(x)
 #define LOG(x) log(x)
@@ -90,8 +102,21 @@ typedef PASTE(float, VW) VEC;
 #define LOAD(p) PASTE(vload, VW)(0, p)
 #define STORE(v, p) PASTE(vstore, VW)(v, 0, p)
 #endif
+#if GPU && VW > 1
+DEVICE VEC READ(GLOBAL const float *p) {
+  return (INDEX)p % sizeof(VEC) == 0 ? *(GLOBAL const VEC *)p : LOAD(p);
+}
+DEVICE void WRITE(VEC v, GLOBAL float *p) {
+  if ((INDEX)p % sizeof(VEC) == 0) {
+    *(GLOBAL VEC *)p = v;
+  } else {
+    STORE(v, p);
+  }
+}
+#else
 #define READ(p) LOAD(p)
 #define WRITE(v, p) STORE(v, p)
+#endif
 #define SPLAT(x) ((VEC)(x))
 #define MULTIPLY_ADD(a, v, c) ((VEC)(a) * (v) + (c))
 

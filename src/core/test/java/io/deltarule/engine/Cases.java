@@ -44,6 +44,7 @@ final class Cases {
             new Shape(1, 2049, 1),
             new Shape(1, 1, 2049),
             new Shape(1025, 3, 2),
+            new Shape(5003, 17, 9),
             new Shape(2, 1025, 3),
             new Shape(3, 2, 1025),
             new Shape(257, 33, 65),

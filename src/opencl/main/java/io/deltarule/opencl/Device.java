@@ -93,6 +93,29 @@ record Device(
         Math.min(allocation, allocationBytes));
   }
 
+  /** This device as if it were a GPU of so many units: for tests of what GPUs get. */
+  Device asGpu(int units) {
+    return new Device(
+        id,
+        platform,
+        name,
+        driver,
+        true,
+        false,
+        usable,
+        units,
+        vectorWidth,
+        groupItems,
+        localBytes,
+        globalBytes,
+        allocationBytes);
+  }
+
+  /** The macro that tells the kernels what they are compiled for. */
+  String macro() {
+    return " -DGPU=" + (cpu ? 0 : 1);
+  }
+
   /** What identifies it to caches: another driver may compile or run differently. */
   String identity() {
     return platform + ", " + name + ", " + driver;

@@ -1,13 +1,22 @@
 package io.deltarule.opencl;
 
+import io.deltarule.engine.EngineException;
 import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import org.jocl.cl_program;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The kernels of an engine, built for its device. Owns programs and kernels. */
 final class Kernels {
+  private static final Logger LOG = LoggerFactory.getLogger(Kernels.class);
+
   private static final int MOST_ITEMS = 128;
   private static final int MOST_COLUMNS = 16;
+  private static final int VECTOR_OF_GPU = 4;
 
   private final Device device;
   private final Programs programs;
@@ -16,8 +25,10 @@ final class Kernels {
   private final List<Kernel> owned = new ArrayList<>();
   private final int items; // of a group, a power of two
   private final int columns; // that a group of column_sums adds
-  private Products large;
-  private Products small;
+  private final int vector; // numbers of an item of update and gather
+  private final List<Products> products = new ArrayList<>(); // of each tile; null until used
+  private final BitSet refused = new BitSet(); // tiles that the device cannot run
+  private List<Tile> tiles = List.of();
   private Kernel outputErrorSigmoid;
   private Kernel outputErrorSoftmax;
   private Kernel outputErrorLinear;
@@ -41,6 +52,7 @@ final class Kernels {
     this.extraOptions = extraOptions;
     items = Integer.highestOneBit((int) Math.min(MOST_ITEMS, device.groupItems()));
     columns = Math.min(MOST_COLUMNS, items);
+    vector = device.cpu() ? 1 : VECTOR_OF_GPU; // a compiler for CPUs makes its own of several items
     try {
       buildRest();
       use(tuning);
@@ -53,7 +65,7 @@ final class Kernels {
   private void buildRest() {
     cl_program program =
         program(
-            "-DWG=" + items + " -DCX=" + columns + " -DVW=1",
+            "-DWG=" + items + " -DCX=" + columns + " -DVW=" + vector + device.macro(),
             "output_error.cl",
             "column_sums.cl",
             "update.cl",
@@ -88,46 +100,68 @@ final class Kernels {
     return (n + size - 1) / size;
   }
 
-  /** The products for a result of this shape. */
-  Products products(int rows, int columns) {
-    return large.suit(rows, columns, device) ? large : small;
+  /**
+   * The products for a result of this shape: with the first tile of which there are enough.
+   *
+   * @param chunks that the sums may be cut into, each of which has all tiles
+   */
+  Products products(int rows, int columns, long chunks) {
+    for (int i = 0; i < tiles.size() - 1; i++) {
+      Tile tile = tiles.get(i);
+      if (tile.count(rows, columns) * chunks >= enoughGroups()
+          && tile.suits(rows, columns)
+          && build(i)) {
+        return products.get(i);
+      }
+    }
+    return products.get(tiles.size() - 1);
+  }
+
+  /**
+   * Builds products when they are needed for the first time.
+   *
+   * @return false if the device cannot run them, such as for want of registers
+   */
+  private boolean build(int i) {
+    if (products.get(i) == null && !refused.get(i)) {
+      try {
+        products.set(i, new Products(device, programs, tiles.get(i), false, extraOptions));
+      } catch (EngineException e) {
+        LOG.warn("opencl: products are done without {}: {}", tiles.get(i), e.getMessage());
+        refused.set(i);
+      }
+    }
+    return products.get(i) != null;
+  }
+
+  /** The groups that keep the device busy: nearly two for each unit. */
+  long enoughGroups() {
+    return ceil(7L * device.computeUnits(), 4);
   }
 
   /** Replaces the tiles of the products; on failure everything stays. */
   void use(Tuning tuning) {
-    Products newLarge = new Products(device, programs, tuning.large(), extraOptions);
-    try {
-      Products newSmall =
-          tuning.small().equals(tuning.large())
-              ? newLarge
-              : new Products(device, programs, tuning.small(), extraOptions);
-      releaseProducts();
-      large = newLarge;
-      small = newSmall;
-    } catch (RuntimeException | Error e) {
-      newLarge.release();
-      throw e;
-    }
+    int last = tuning.tiles().size() - 1;
+    Products small = new Products(device, programs, tuning.tiles().get(last), true, extraOptions);
+    releaseProducts();
+    tiles = tuning.tiles();
+    products.addAll(Collections.nCopies(last, null));
+    products.add(small);
   }
 
   private void releaseProducts() {
-    if (small != null && small != large) {
-      small.release();
-    }
-    if (large != null) {
-      large.release();
-    }
-    large = null;
-    small = null;
+    products.stream().filter(Objects::nonNull).forEach(Products::release);
+    products.clear();
+    refused.clear();
   }
 
   int items() {
     return items;
   }
 
-  /** Groups of {@link #items} for so many elements. */
+  /** Groups of an update or a gathering of so many elements. */
   long groups(long elements) {
-    return ceil(elements, items);
+    return ceil(elements, (long) items * vector);
   }
 
   long columnGroups(int n) {

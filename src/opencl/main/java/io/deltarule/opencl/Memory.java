@@ -2,6 +2,7 @@ package io.deltarule.opencl;
 
 import static org.jocl.CL.CL_MEM_READ_WRITE;
 import static org.jocl.CL.CL_SUCCESS;
+import static org.jocl.CL.clEnqueueCopyBuffer;
 import static org.jocl.CL.clEnqueueFillBuffer;
 import static org.jocl.CL.clFinish;
 import static org.jocl.CL.stringFor_errorCode;
@@ -14,6 +15,8 @@ import org.jocl.cl_mem;
 
 /** Allocates the buffers of an engine, and knows how many bytes they have. */
 final class Memory {
+  private static final long PART = 1L << 30; // bytes
+
   private final Device device;
   private final cl_context context;
   private final cl_command_queue queue;
@@ -44,20 +47,31 @@ final class Memory {
     } catch (EngineMemoryException e) {
       throw noRoom(bytes, " (" + e.getMessage() + ")", e);
     }
-    int status =
-        clEnqueueFillBuffer(queue, memory, Pointer.to(new int[1]), 4, 0, bytes, 0, null, null);
-    if (status == CL_SUCCESS) {
-      status = clFinish(queue);
-    }
+    int status = clear(memory, bytes);
     if (status != CL_SUCCESS) {
       Cl.release(memory);
       if (Cl.outOfMemory(status)) {
-        throw noRoom(bytes, " (clEnqueueFillBuffer: " + stringFor_errorCode(status) + ")", null);
+        throw noRoom(bytes, " (zeros: " + stringFor_errorCode(status) + ")", null);
       }
       throw Cl.failure(status, "clEnqueueFillBuffer", bytes + " bytes");
     }
     held += bytes;
     return new ClBuffer(this, memory, bytes);
+  }
+
+  /**
+   * Fills a buffer with zeros, and waits for that. One part is filled, the others are copies of it:
+   * NVIDIA's driver (580.159) counts what it fills in 32 bits and ruins the context beyond 8 GiB.
+   */
+  private int clear(cl_mem memory, long bytes) {
+    Pointer zero = Pointer.to(new int[1]);
+    int status =
+        clEnqueueFillBuffer(queue, memory, zero, 4, 0, Math.min(bytes, PART), 0, null, null);
+    for (long at = PART; at < bytes && status == CL_SUCCESS; at += PART) {
+      long count = Math.min(PART, bytes - at);
+      status = clEnqueueCopyBuffer(queue, memory, memory, 0, at, count, 0, null, null);
+    }
+    return status == CL_SUCCESS ? clFinish(queue) : status;
   }
 
   private EngineMemoryException noRoom(long bytes, String why, Throwable cause) {

@@ -31,8 +31,24 @@ import org.slf4j.LoggerFactory;
 final class OpenClEngine extends AbstractEngine<ClBuffer> {
   private static final Logger LOG = LoggerFactory.getLogger(OpenClEngine.class);
 
-  /** The most groups of an output error, and the numbers in {@link #partial}. */
-  private static final int MOST_PARTIALS = 256;
+  /** The most groups of an output error. */
+  private static final int MOST_PARTIAL_LOSSES = 256;
+
+  /**
+   * The most numbers in {@link #partial}, which takes a part of a small device's memory at most.
+   */
+  private static final int MOST_PARTIALS = 1 << 21;
+
+  private static final int PART_OF_MEMORY = 16;
+
+  /** The least terms of a chunk of a sum, where a result has too few tiles for the device. */
+  private static final int TERMS_OF_CHUNK = 512;
+
+  private static final int ROWS_OF_CHUNK = 64; // of column sums
+  private static final int MOST_CHUNKS = 64;
+
+  /** Groups of column sums for each unit: more than of products, since each waits for memory. */
+  private static final int GROUPS_OF_SUMS = 8;
 
   /** An output error takes another group for so many times the items of one. */
   private static final int ELEMENTS_OF_ITEM = 8;
@@ -46,7 +62,8 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
   private final Launcher launcher;
   private final Staging staging;
   private final Kernels kernels;
-  private final ClBuffer partial; // sums of losses [MOST_PARTIALS]
+  private final int partials;
+  private final ClBuffer partial; // [partials]: what several groups leave, before it is added
 
   OpenClEngine(Device device, Tuning tuning, CacheFolder cache) {
     this(device, tuning, cache, "");
@@ -70,7 +87,9 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
       releases.add(kernels::release);
       staging = new Staging(device, context, queue);
       releases.add(staging::release);
-      partial = memory.zeros(MOST_PARTIALS);
+      partials =
+          (int) Math.min(MOST_PARTIALS, device.allocationBytes() / Float.BYTES / PART_OF_MEMORY);
+      partial = memory.zeros(partials);
       releases.add(partial::release);
     } catch (RuntimeException | Error e) {
       releaseAll();
@@ -100,7 +119,7 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
 
   @Override
   protected EngineMemory deviceMemory() {
-    return new EngineMemory(device.globalBytes(), device.allocationBytes());
+    return new EngineMemory(device.globalBytes() - partial.bytes(), device.allocationBytes());
   }
 
   @Override
@@ -186,7 +205,7 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
       Operand<ClBuffer> saved,
       Operand<ClBuffer> a) {
     if (a.size() > 0) {
-      kernels.products(a.rows(), a.columns()).forward(launcher, x, w, b, f, saved, a);
+      kernels.products(a.rows(), a.columns(), 1).forward(launcher, x, w, b, f, saved, a);
     }
   }
 
@@ -205,7 +224,7 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
           case LINEAR -> kernels.outputErrorLinear();
         };
     long groups = Kernels.ceil(z.size(), (long) ELEMENTS_OF_ITEM * kernels.items());
-    groups = Math.max(1, Math.min(MOST_PARTIALS, groups)); // one even for no rows: the loss is 0
+    groups = Math.max(1, Math.min(MOST_PARTIAL_LOSSES, groups)); // one even for no rows: J is 0
     launcher
         .begin(kernel)
         .number(z.rows())
@@ -236,7 +255,7 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
       Operand<ClBuffer> saved,
       Operand<ClBuffer> e) {
     if (e.size() > 0) {
-      kernels.products(e.rows(), e.columns()).propagate(launcher, d, w, f, saved, e);
+      kernels.products(e.rows(), e.columns(), 1).propagate(launcher, d, w, f, saved, e);
     }
   }
 
@@ -244,17 +263,56 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
   protected void launchGradients(
       Operand<ClBuffer> d, Operand<ClBuffer> a, Operand<ClBuffer> dw, Operand<ClBuffer> db) {
     if (dw.size() > 0) {
-      kernels.products(dw.rows(), dw.columns()).gradient(launcher, d, a, dw);
+      long most = device.cpu() ? 1 : chunks(d.rows() / TERMS_OF_CHUNK, dw.size());
+      Products products = kernels.products(dw.rows(), dw.columns(), most);
+      long groups = products.tile().count(dw.rows(), dw.columns());
+      long enough = kernels.enoughGroups();
+      long chunks = Math.min(most, Kernels.ceil(enough, groups));
+      if (chunks > 1) {
+        int depth = (int) Kernels.ceil(d.rows(), chunks);
+        products.gradientChunks(launcher, d, a, dw, depth, partial);
+        addPartials((int) Kernels.ceil(d.rows(), depth), (int) dw.size(), dw);
+      } else if (groups < enough && products.haveGradients()) { // time goes to launches
+        products.gradients(launcher, d, a, dw, db);
+        return;
+      } else {
+        products.gradient(launcher, d, a, dw);
+      }
     }
     if (db.size() > 0) {
-      launcher
-          .begin(kernels.columnSums())
-          .number(d.rows())
-          .number(d.columns())
-          .matrix(d)
-          .matrix(db)
-          .groups(kernels.columnGroups(d.columns()), 1);
+      biasGradient(d, db);
     }
+  }
+
+  private void biasGradient(Operand<ClBuffer> d, Operand<ClBuffer> db) {
+    int n = d.columns();
+    long groups = kernels.columnGroups(n);
+    long enough = Kernels.ceil((long) GROUPS_OF_SUMS * device.computeUnits(), groups);
+    int chunks = (int) chunks(Math.min(enough, d.rows() / ROWS_OF_CHUNK), n);
+    launcher.begin(kernels.columnSums()).number(d.rows()).number(n).matrix(d);
+    if (chunks == 1) {
+      launcher.matrix(db).groups(groups, 1);
+    } else {
+      launcher.buffer(partial).index(0).groups(groups, chunks);
+      addPartials(chunks, n, db);
+    }
+  }
+
+  /** So many chunks, but at least one, and of results of so many numbers as there is room for. */
+  private long chunks(long wanted, long numbers) {
+    return Math.max(1, Math.min(Math.min(wanted, MOST_CHUNKS), partials / numbers));
+  }
+
+  /** Adds the rows [count x n] of {@link #partial}. */
+  private void addPartials(int count, int n, Operand<ClBuffer> to) {
+    launcher
+        .begin(kernels.columnSums())
+        .number(count)
+        .number(n)
+        .buffer(partial)
+        .index(0)
+        .matrix(to)
+        .groups(kernels.columnGroups(n), 1);
   }
 
   @Override

@@ -6,7 +6,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jocl.cl_program;
 
-/** The three matrix products, built with one tile. Owns its program and kernels. */
+/** The matrix products, built with one tile. Owns its program and kernels. */
 final class Products {
   private final Tile tile;
   private final cl_program program;
@@ -14,14 +14,34 @@ final class Products {
   private final Kernel forward;
   private final Kernel propagate;
   private final Kernel gradient;
+  private final Kernel gradients; // null unless they are small, and on a CPU
+  private final Kernel gradientChunks; // null on a CPU
 
-  Products(Device device, Programs programs, Tile tile, String extraOptions) {
+  /**
+   * Builds them. PoCL would take 20 s for gemm_gradients alone.
+   *
+   * @param small whether for results that do not keep the device busy
+   */
+  Products(Device device, Programs programs, Tile tile, boolean small, String extraOptions) {
     this.tile = tile;
-    program = programs.build(Sources.of("gemm.cl"), tile.options() + extraOptions);
+    List<String> sources = new ArrayList<>(List.of("gemm.cl"));
+    boolean gpu = !device.cpu();
+    if (gpu) {
+      sources.add("gemm_chunks.cl");
+    }
+    if (gpu && small) {
+      sources.add("gemm_gradients.cl");
+    }
+    program =
+        programs.build(
+            Sources.of(sources.toArray(String[]::new)),
+            tile.options() + device.macro() + extraOptions);
     try {
       forward = kernel(device, "gemm_forward");
       propagate = kernel(device, "gemm_propagate");
       gradient = kernel(device, "gemm_gradient");
+      gradientChunks = gpu ? kernel(device, "gemm_gradient_chunks") : null;
+      gradients = gpu && small ? kernel(device, "gemm_gradients") : null;
     } catch (RuntimeException | Error e) {
       release();
       throw e;
@@ -34,14 +54,13 @@ final class Products {
     return kernel;
   }
 
-  /**
-   * Whether so large a result is cut into enough tiles to keep the device busy, and none of them is
-   * mostly empty.
-   */
-  boolean suit(int rows, int columns, Device device) {
-    long groups = across(columns) * down(rows);
-    return groups >= 2L * device.computeUnits()
-        && (long) rows * columns >= groups * tile.rows() * tile.columns() / 2;
+  /** Whether there is {@link #gradients}. */
+  boolean haveGradients() {
+    return gradients != null;
+  }
+
+  Tile tile() {
+    return tile;
   }
 
   private long across(int columns) {
@@ -112,6 +131,49 @@ final class Products {
         .matrix(a)
         .matrix(dw);
     groups(launcher, dw.rows(), dw.columns());
+  }
+
+  /** {@code [dW db] = D' [A 1]}. */
+  void gradients(
+      Launcher launcher,
+      Operand<ClBuffer> d,
+      Operand<ClBuffer> a,
+      Operand<ClBuffer> dw,
+      Operand<ClBuffer> db) {
+    launcher
+        .begin(gradients)
+        .number(dw.rows())
+        .number(dw.columns())
+        .number(d.rows())
+        .matrix(d)
+        .matrix(a)
+        .matrix(dw)
+        .matrix(db);
+    groups(launcher, dw.rows(), dw.columns() + 1);
+  }
+
+  /**
+   * {@code dW = D' A} of so many rows each time, beside each other.
+   *
+   * @param to gets [chunks x dw's elements]
+   */
+  void gradientChunks(
+      Launcher launcher,
+      Operand<ClBuffer> d,
+      Operand<ClBuffer> a,
+      Operand<ClBuffer> dw,
+      int depth,
+      ClBuffer to) {
+    launcher
+        .begin(gradientChunks)
+        .number(dw.rows())
+        .number(dw.columns())
+        .number(d.rows())
+        .number(depth)
+        .matrix(d)
+        .matrix(a)
+        .buffer(to)
+        .groups(across(dw.columns()), Kernels.ceil(d.rows(), depth) * down(dw.rows()));
   }
 
   void release() {

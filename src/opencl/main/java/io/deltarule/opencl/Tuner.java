@@ -26,9 +26,23 @@ final class Tuner {
   /** By how much a candidate must be faster: less is noise. */
   private static final double GAIN = 0.97;
 
-  private static final int LARGE = 1024;
-  private static final int MEDIUM = 256;
   private static final int SMALL = 64;
+
+  /** Squares of so many rows, and how often. */
+  private record Work(int size, int repeats) {}
+
+  private static final List<Work> SMALL_WORK = List.of(new Work(SMALL, 20), new Work(256, 1));
+
+  /** What each of the standard tiles is for. */
+  private static final List<List<Work>> WORK_OF_GPU =
+      List.of(
+          List.of(new Work(2048, 1)),
+          List.of(new Work(1024, 2)),
+          List.of(new Work(512, 4)),
+          SMALL_WORK);
+
+  private static final List<List<Work>> WORK_OF_CPU =
+      List.of(List.of(new Work(1024, 1)), SMALL_WORK);
 
   private final Device device;
   private final CacheFolder cache;
@@ -53,53 +67,44 @@ final class Tuner {
     progress.accept("tuning " + device);
     // No cache: of hundreds of programs, one will be used again.
     try (OpenClEngine engine = new OpenClEngine(device, start, CacheFolder.none())) {
-      Search large = new Search(engine, "large products", LARGE, 1, LARGE, 0);
-      Tile largeTile = large.from(start.large(), begin + (long) (0.7e9 * seconds));
-      Search small = new Search(engine, "small products", SMALL, 20, MEDIUM, 1);
-      Tile smallTile = small.from(start.small(), begin + (long) (1e9 * seconds));
-      Tuning tuning = new Tuning(largeTile, smallTile);
-      tuning.store(cache, device);
-      return String.format(
-          Locale.ROOT,
-          "%s: %.1f GFLOP/s at %d cubed (%.2f times the start), small products %.2f times; kept in %s",
-          device.name(),
-          large.rate(),
-          LARGE,
-          large.gain(),
-          small.gain(),
-          Tuning.file(cache, device));
+      List<List<Work>> works = device.cpu() ? WORK_OF_CPU : WORK_OF_GPU;
+      int count = works.size();
+      List<Tile> tiles = new ArrayList<>();
+      StringBuilder found = new StringBuilder();
+      for (int i = 0; i < count; i++) {
+        Search search = new Search(engine, "tile %d of %d".formatted(i + 1, count), works.get(i));
+        tiles.add(
+            search.from(start.tiles().get(i), begin + (long) (1e9 * seconds * (i + 1) / count)));
+        found.append(i == 0 ? "" : ", ").append(search.describe());
+      }
+      new Tuning(tiles).store(cache, device);
+      return "%s: %s; kept in %s".formatted(device.name(), found, Tuning.file(cache, device));
     } catch (IOException e) {
       throw new EngineException("opencl: the tuning cannot be stored: " + e.getMessage(), e);
     }
   }
 
-  /** One of the two tiles, measured by products of two sizes. */
+  /** One of the tiles, measured by the products that it is for. */
   private final class Search {
     private final OpenClEngine engine;
     private final String name;
-    private final int size;
-    private final int repeats;
-    private final int otherSize;
-    private final int otherRepeats;
+    private final List<Work> works;
     private double first;
     private double fastest;
 
-    Search(
-        OpenClEngine engine, String name, int size, int repeats, int otherSize, int otherRepeats) {
+    Search(OpenClEngine engine, String name, List<Work> works) {
       this.engine = engine;
       this.name = name;
-      this.size = size;
-      this.repeats = repeats;
-      this.otherSize = otherSize;
-      this.otherRepeats = otherRepeats;
+      this.works = works;
     }
 
     Tile from(Tile start, long deadline) {
       Set<Tile> tried = new HashSet<>();
       Tile best = start;
       tried.add(start);
-      engine.use(new Tuning(start, start));
-      try (Operands operands = new Operands(Math.max(size, otherSize))) {
+      engine.use(Tuning.of(start));
+      int most = works.stream().mapToInt(Work::size).max().orElseThrow();
+      try (Operands operands = new Operands(most)) {
         first = time(operands, Double.POSITIVE_INFINITY);
         fastest = first;
         report(start);
@@ -128,7 +133,7 @@ final class Tuner {
     /** Whether a candidate is right and faster, also when both are measured again. */
     private boolean beats(Operands operands, Tile candidate, Tile best) {
       try {
-        engine.use(new Tuning(candidate, candidate));
+        engine.use(Tuning.of(candidate));
         String wrong = verify(candidate);
         if (wrong != null) {
           progress.accept(name + ": refused, " + wrong + " is wrong: " + candidate.options());
@@ -138,9 +143,9 @@ final class Tuner {
         if (seconds > GAIN * fastest) {
           return false;
         }
-        engine.use(new Tuning(best, best));
+        engine.use(Tuning.of(best));
         fastest = Math.min(fastest, time(operands, Double.POSITIVE_INFINITY));
-        engine.use(new Tuning(candidate, candidate));
+        engine.use(Tuning.of(candidate));
         seconds = Math.min(seconds, time(operands, Double.POSITIVE_INFINITY));
         if (seconds > GAIN * fastest) {
           return false;
@@ -158,16 +163,17 @@ final class Tuner {
           String.format(Locale.ROOT, "%s: %.1f GFLOP/s with %s", name, rate(), tile.options()));
     }
 
-    double rate() {
-      return flops() / fastest * 1e-9;
+    String describe() {
+      return String.format(
+          Locale.ROOT, "%s %.1f GFLOP/s (%.2f times the start)", name, rate(), first / fastest);
     }
 
-    double gain() {
-      return first / fastest;
-    }
-
-    private double flops() {
-      return 6.0 * (repeats * Math.pow(size, 3) + otherRepeats * Math.pow(otherSize, 3));
+    private double rate() {
+      double flops = 0;
+      for (Work work : works) {
+        flops += 6 * work.repeats * Math.pow(work.size, 3);
+      }
+      return flops / fastest * 1e-9;
     }
 
     /** The fastest of some runs, seconds; given up after the first that takes too long. */
@@ -178,8 +184,7 @@ final class Tuner {
       double total = 0;
       for (int i = 0; i < 8 && total < 2; i++) {
         long start = System.nanoTime();
-        operands.run(size, repeats);
-        operands.run(otherSize, otherRepeats);
+        works.forEach(work -> operands.run(work.size, work.repeats));
         engine.finish();
         double seconds = (System.nanoTime() - start) * 1e-9;
         best = Math.min(best, seconds);

@@ -57,7 +57,8 @@ final class GemmBenchmark {
     Device device = Devices.find().choose(System.getProperty("device", ""));
     CacheFolder cache = CacheFolder.ofUser();
     Tuning tuning = Tuning.load(cache, device);
-    System.out.printf("%s%nlarge %s%nsmall %s%n", device, tuning.large(), tuning.small());
+    System.out.println(device);
+    tuning.tiles().forEach(System.out::println);
     System.out.printf(
         "%-10s %6s %12s %12s %12s %10s %10s   (GFLOP/s, fastest of %d by turns)%n",
         "product", "size", "naive", "CLBlast", "deltarule", "/CLBlast", "/naive", ROUNDS);

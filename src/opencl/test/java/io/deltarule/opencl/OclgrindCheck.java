@@ -21,6 +21,8 @@ final class OclgrindCheck {
           new UpdateRule.Momentum(0.9f),
           new UpdateRule.Adam(0.9f, 0.999f, 1e-8f));
 
+  private static final int TALL = 1100; // rows, more than are added at once
+
   private OclgrindCheck() {}
 
   /**
@@ -33,28 +35,44 @@ final class OclgrindCheck {
     for (String option : options) {
       extra.append(' ').append(option);
     }
-    Device device = Devices.find().choose("").limited(64, 16 << 10, 1 << 30, 1 << 30);
-    List<Tuning> tunings =
-        options.length > 0
-            ? List.of(new Tuning(Tile.GPU_LARGE, Tile.GPU_SMALL)) // the fault is elsewhere
-            : List.of(
-                new Tuning(Tile.GPU_LARGE, Tile.GPU_LARGE),
-                new Tuning(Tile.GPU_SMALL, Tile.GPU_SMALL),
-                new Tuning(
-                    new Tile(1, 4, 2, 1, 4, 8, false, true),
-                    new Tile(2, 2, 3, 1, 2, 4, false, false)),
-                new Tuning(
-                    new Tile(2, 4, 2, 1, 4, 8, true, false),
-                    new Tile(2, 4, 2, 1, 4, 8, true, false)));
-    for (Tuning tuning : tunings) {
-      try (Engine engine = new OpenClEngine(device, tuning, CacheFolder.none(), extra.toString())) {
-        step(engine, 1, 1, 1);
-        step(engine, 17, 5, 3);
-        step(engine, 67, 19, 65);
-        step(engine, 0, 3, 2);
-      }
+    // Of little memory: what the checker takes grows with the buffers that there are.
+    Device device =
+        Devices.find()
+            .choose("")
+            .limited(TestDevice.SMALL_ITEMS, TestDevice.SMALL_LOCAL_BYTES, 1 << 21, 1 << 20);
+    List<Tile> tiles = TestDevice.GPU_TUNING.tiles();
+    if (options.length > 0) { // the fault is elsewhere
+      check(device, tiles.get(1), extra.toString());
+    } else {
+      Device gpu = device.asGpu(TestDevice.UNITS);
+      tiles.forEach(tile -> check(gpu, tile, ""));
+      checkTall(gpu, tiles.get(1));
+      check(device, tiles.get(0), "");
+      check(device, new Tile(1, 4, 2, 1, 4, 8, false, true), "");
+      check(device, new Tile(2, 2, 3, 1, 2, 4, false, false), "");
+      check(device, new Tile(2, 4, 2, 1, 4, 8, true, false), "");
     }
     System.out.println("oclgrind check: all kernels ran on " + device);
+  }
+
+  private static void check(Device device, Tile tile, String options) {
+    Tuning tuning = Tuning.of(tile);
+    try (Engine engine = new OpenClEngine(device, tuning, CacheFolder.none(), options)) {
+      step(engine, 1, 1, 1);
+      step(engine, 17, 5, 3);
+      step(engine, 67, 19, 65);
+      step(engine, 0, 3, 2);
+    }
+  }
+
+  /** Gradients in chunks. */
+  private static void checkTall(Device device, Tile tile) {
+    try (Engine engine = new OpenClEngine(device, Tuning.of(tile), CacheFolder.none(), "")) {
+      Matrix d = engine.allocate("d", TALL, 2);
+      Matrix a = engine.allocate("a", TALL, 3);
+      engine.gradients(d, a, engine.allocate("dw", 2, 3), engine.allocate("db", 1, 2));
+      engine.finish();
+    }
   }
 
   /** A step of a layer, with all its calls, called and replayed. */

@@ -16,6 +16,7 @@ import io.deltarule.engine.Output;
 import io.deltarule.engine.Recording;
 import io.deltarule.engine.UpdateRule;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -169,6 +170,28 @@ class ResourcesTest {
       assertThrows(EngineMemoryException.class, () -> engine.allocate("more", 1, 150_000));
       half.close();
       engine.allocate("instead", 1, 150_000);
+    }
+  }
+
+  @Test
+  void aTileThatTheDeviceCannotRunIsDoneWithout() {
+    Device device = TestDevice.require().asGpu(1);
+    Tile tooMany = new Tile(1024, 128, 1, 1, 1, 1, false, false);
+    Tuning tuning = new Tuning(List.of(tooMany, TestDevice.GPU_TUNING.tiles().get(1)));
+    int n = 1024;
+    try (Engine engine = new OpenClEngine(device, tuning, TestDevice.CACHE)) {
+      Matrix x = engine.allocate("x", n, 1);
+      Matrix y = engine.allocate("y", 2 * n, 1);
+      Matrix a = engine.allocate("a", n, 2 * n);
+      float[] ones = new float[2 * n];
+      Arrays.fill(ones, 1);
+      engine.write(y, ones);
+      engine.write(x, Arrays.copyOf(ones, n));
+      Matrix b = engine.allocate("b", 1, 2 * n);
+      engine.forward(x, y, b, Activation.IDENTITY, a, a);
+      float[] read = new float[2 * n];
+      engine.read(a.slice((n - 1L) * 2 * n, 1, 2 * n), read);
+      assertArrayEquals(ones, read);
     }
   }
 

@@ -6,7 +6,7 @@ import io.deltarule.engine.EngineOptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 
-/** The contract within 64 work-items and 16 KiB of local memory, with the tiles of GPUs. */
+/** The contract as a GPU has it that has 64 work-items and 16 KiB of local memory. */
 @Tag("kernels")
 class SmallDeviceContractTest extends EngineContract {
 
@@ -17,8 +17,8 @@ class SmallDeviceContractTest extends EngineContract {
 
   @Override
   protected Engine open(EngineOptions options) {
-    Tuning tuning = new Tuning(Tile.GPU_LARGE, Tile.GPU_SMALL);
-    return new OpenClEngine(TestDevice.small(), tuning, TestDevice.CACHE);
+    Device device = TestDevice.small(TestDevice.gpu());
+    return new OpenClEngine(device, TestDevice.GPU_TUNING, TestDevice.CACHE);
   }
 
   /** The driver decides on threads. */

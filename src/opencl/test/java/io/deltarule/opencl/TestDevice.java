@@ -15,6 +15,13 @@ final class TestDevice {
 
   static final int SMALL_LOCAL_BYTES = 16 << 10;
 
+  /** Units as if there were so many, so that small matrices take the ways of a large GPU. */
+  static final int UNITS = 8;
+
+  /** Of the kind that GPUs have, but PoCL takes a minute for the larger ones. */
+  static final Tuning GPU_TUNING =
+      Tuning.of(new Tile(4, 8, 4, 2, 4, 8, true, true), new Tile(8, 8, 2, 1, 2, 16, true, true));
+
   private TestDevice() {}
 
   /** The best device; skips the test where there is none, saying what would help. */
@@ -24,9 +31,14 @@ final class TestDevice {
     return devices.all().get(0);
   }
 
-  /** The same, as if it were small. */
-  static Device small() {
-    return require().limited(SMALL_ITEMS, SMALL_LOCAL_BYTES, Long.MAX_VALUE, Long.MAX_VALUE);
+  /** The best device, as if it were a GPU. */
+  static Device gpu() {
+    return require().asGpu(UNITS);
+  }
+
+  /** A device as if it were small. */
+  static Device small(Device device) {
+    return device.limited(SMALL_ITEMS, SMALL_LOCAL_BYTES, Long.MAX_VALUE, Long.MAX_VALUE);
   }
 
   static OpenClEngine open() {

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -27,8 +28,9 @@ class TileTest {
         for (long items : new long[] {1, 2, 16, 64, 128, 256, 1024, 4096}) {
           for (long local : new long[] {1 << 10, 4 << 10, 16 << 10, 32 << 10, 512 << 10}) {
             Device device = device(cpu, width, items, local);
-            assertTrue(Tile.large(device).fits(device), () -> device + ": " + Tile.large(device));
-            assertTrue(Tile.small(device).fits(device), () -> device + ": " + Tile.small(device));
+            for (Tile tile : Tile.standard(device)) {
+              assertTrue(tile.fits(device), () -> device + ": " + tile);
+            }
           }
         }
       }
@@ -36,19 +38,28 @@ class TileTest {
   }
 
   @Test
-  void theTilesOfGpusFitTheSmallest() {
-    Device device = device(false, 1, TestDevice.SMALL_ITEMS, TestDevice.SMALL_LOCAL_BYTES);
-    assertEquals(Tile.GPU_LARGE, Tile.large(device));
-    assertEquals(Tile.GPU_SMALL, Tile.small(device));
+  void tilesBecomeSmaller() {
+    for (Device device :
+        List.of(device(true, 16, 4096, 512 << 10), device(false, 1, 256, 32 << 10))) {
+      List<Tile> tiles = Tile.standard(device);
+      for (int i = 1; i < tiles.size(); i++) {
+        assertTrue(area(tiles.get(i)) <= area(tiles.get(i - 1)), tiles::toString);
+      }
+    }
+  }
+
+  private static int area(Tile tile) {
+    return tile.rows() * tile.columns();
   }
 
   @Test
   void neighboursDifferAndFit() {
     Device device = device(false, 1, 256, 32 << 10);
-    List<Tile> neighbours = Tile.GPU_LARGE.neighbours(device);
+    Tile tile = Tile.standard(device).get(0);
+    List<Tile> neighbours = tile.neighbours(device);
     assertTrue(neighbours.size() > 20, neighbours::toString);
     for (Tile neighbour : neighbours) {
-      assertNotEquals(Tile.GPU_LARGE, neighbour);
+      assertNotEquals(tile, neighbour);
       assertTrue(neighbour.fits(device), neighbour::toString);
     }
   }
@@ -67,13 +78,15 @@ class TileTest {
   void aTuningIsKeptForItsDevice(@TempDir Path folder) throws IOException {
     CacheFolder cache = new CacheFolder(folder);
     Device device = device(false, 1, 256, 32 << 10);
-    Tuning tuning = new Tuning(new Tile(4, 4, 4, 2, 4, 32, true, false), Tile.GPU_SMALL);
+    List<Tile> tiles = new ArrayList<>(Tile.standard(device));
+    tiles.set(0, new Tile(4, 4, 4, 2, 4, 32, true, false));
+    Tuning tuning = new Tuning(tiles);
     assertEquals(Tuning.standard(device), Tuning.load(cache, device));
     tuning.store(cache, device);
     assertEquals(tuning, Tuning.load(cache, device));
     Device smaller = device.limited(8, 1 << 30, 1 << 30, 1 << 30);
     assertEquals(Tuning.standard(smaller), Tuning.load(cache, smaller), "does not fit any more");
-    for (String damage : List.of("", "large.gx=x", "device=another", "large.gx=4\nlarge.vw=5")) {
+    for (String damage : List.of("", "tile1.gx=x", "device=another", "tile1.gx=4\ntile1.vw=5")) {
       Files.writeString(Tuning.file(cache, device), damage);
       assertEquals(Tuning.standard(device), Tuning.load(cache, device), damage);
     }

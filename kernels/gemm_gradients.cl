@@ -9,8 +9,8 @@
 #include "gemm.h"
 
 KERNEL(GX, GY) void gemm_gradients(int m, int n, int k,
-    const float *RESTRICT d, INDEX atD, const float *RESTRICT a, INDEX atA,
-    float *RESTRICT dw, INDEX atDw, float *RESTRICT db, INDEX atDb) {
+    GLOBAL const float *RESTRICT d, INDEX atD, GLOBAL const float *RESTRICT a, INDEX atA,
+    GLOBAL float *RESTRICT dw, INDEX atDw, GLOBAL float *RESTRICT db, INDEX atDb) {
   TILE_LEFT(tileLeft);
   TILE_RIGHT(tileRight);
   gradients_tile(GROUP(0), GROUP_LINE, m, n, k, d + atD, a + atA, dw + atDw, db + atDb, tileLeft,
