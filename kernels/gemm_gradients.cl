@@ -3,7 +3,7 @@
  *
  *   gemm_gradients   [dW db] = D' [A 1]      D [k x m]  A [k x n]  dW [m x n]  db [m]
  *
- * dW has the bits of gemm_gradient; db is summed over k from 0 upwards, too. Launch as in gemm.cl, but
+ * dW is summed as by gemm_gradient; db over k from 0 upwards, too. Launch as in gemm.cl, but
  * for n + 1 columns. On an H200 column sums by a launch of their own take 2.6 us, most of it waiting.
  */
 #include "gemm.h"

@@ -1,6 +1,7 @@
 package io.deltarule.opencl;
 
 import io.deltarule.engine.EngineException;
+import io.deltarule.engine.EngineMemoryException;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.Collections;
@@ -29,6 +30,7 @@ final class Kernels {
   private final List<Products> products = new ArrayList<>(); // of each tile; null until used
   private final BitSet refused = new BitSet(); // tiles that the device cannot run
   private List<Tile> tiles = List.of();
+  private boolean firstAlways;
   private Kernel outputErrorSigmoid;
   private Kernel outputErrorSoftmax;
   private Kernel outputErrorLinear;
@@ -42,7 +44,7 @@ final class Kernels {
   private Kernel cursorAdvance;
 
   /**
-   * Builds all kernels.
+   * Builds all kernels but the products of larger tiles, which are built when they are needed.
    *
    * @param extraOptions for the compiler, such as {@code " -DPLANT_RACE=1"}; mostly empty
    */
@@ -101,11 +103,15 @@ final class Kernels {
   }
 
   /**
-   * The products for a result of this shape: with the first tile of which there are enough.
+   * The products for a result of this shape: with the first tile of which there are enough, none of
+   * them mostly empty.
    *
    * @param chunks that the sums may be cut into, each of which has all tiles
    */
   Products products(int rows, int columns, long chunks) {
+    if (firstAlways) {
+      return products.get(0);
+    }
     for (int i = 0; i < tiles.size() - 1; i++) {
       Tile tile = tiles.get(i);
       if (tile.count(rows, columns) * chunks >= enoughGroups()
@@ -126,6 +132,8 @@ final class Kernels {
     if (products.get(i) == null && !refused.get(i)) {
       try {
         products.set(i, new Products(device, programs, tiles.get(i), false, extraOptions));
+      } catch (EngineMemoryException e) {
+        throw e; // another time there may be room
       } catch (EngineException e) {
         LOG.warn("opencl: products are done without {}: {}", tiles.get(i), e.getMessage());
         refused.set(i);
@@ -139,10 +147,32 @@ final class Kernels {
     return ceil(7L * device.computeUnits(), 4);
   }
 
+  /** Whether gradients of so many groups are better one launch: there time goes to launches. */
+  boolean areOneLaunch(Products candidate, long groups) {
+    return groups < enoughGroups() && candidate.haveGradients() && !firstAlways;
+  }
+
+  /**
+   * Lets all products have the first tile, and gradients two launches; or no longer.
+   *
+   * @throws EngineException if the device cannot run it
+   */
+  void useFirstAlways(boolean always) {
+    if (always && products.get(0) == null) {
+      products.set(0, new Products(device, programs, tiles.get(0), false, extraOptions));
+    }
+    firstAlways = always;
+  }
+
   /** Replaces the tiles of the products; on failure everything stays. */
   void use(Tuning tuning) {
     int last = tuning.tiles().size() - 1;
-    Products small = new Products(device, programs, tuning.tiles().get(last), true, extraOptions);
+    Tile tile = tuning.tiles().get(last);
+    boolean stays = !tiles.isEmpty() && tile.equals(tiles.get(tiles.size() - 1));
+    Products small =
+        stays
+            ? products.remove(products.size() - 1)
+            : new Products(device, programs, tile, true, extraOptions);
     releaseProducts();
     tiles = tuning.tiles();
     products.addAll(Collections.nCopies(last, null));

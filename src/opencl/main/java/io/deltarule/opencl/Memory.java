@@ -53,7 +53,7 @@ final class Memory {
       if (Cl.outOfMemory(status)) {
         throw noRoom(bytes, " (zeros: " + stringFor_errorCode(status) + ")", null);
       }
-      throw Cl.failure(status, "clEnqueueFillBuffer", bytes + " bytes");
+      throw Cl.failure(status, "filling with zeros", bytes + " bytes");
     }
     held += bytes;
     return new ClBuffer(this, memory, bytes);
@@ -61,7 +61,7 @@ final class Memory {
 
   /**
    * Fills a buffer with zeros, and waits for that. One part is filled, the others are copies of it:
-   * NVIDIA's driver (580.159) counts what it fills in 32 bits and ruins the context beyond 8 GiB.
+   * NVIDIA's driver (580.159) fails from byte 2^33 on and loses the context.
    */
   private int clear(cl_mem memory, long bytes) {
     Pointer zero = Pointer.to(new int[1]);

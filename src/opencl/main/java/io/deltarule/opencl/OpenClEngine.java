@@ -25,8 +25,8 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The engine of one OpenCL device: a context, one in-order queue, and the kernels. A call queues
- * one or two of them and returns.
+ * The engine of one OpenCL device: a context, one in-order queue, and the kernels. A call queues a
+ * few of them and returns.
  */
 final class OpenClEngine extends AbstractEngine<ClBuffer> {
   private static final Logger LOG = LoggerFactory.getLogger(OpenClEngine.class);
@@ -44,7 +44,7 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
   /** The least terms of a chunk of a sum, where a result has too few tiles for the device. */
   private static final int TERMS_OF_CHUNK = 512;
 
-  private static final int ROWS_OF_CHUNK = 64; // of column sums
+  private static final int ROWS_OF_CHUNK = 64; // the least, of column sums
   private static final int MOST_CHUNKS = 64;
 
   /** Groups of column sums for each unit: more than of products, since each waits for memory. */
@@ -105,6 +105,11 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
   /** Changes the tiles of the products, for the tuner. No recording may be there. */
   void use(Tuning tuning) {
     kernels.use(tuning);
+  }
+
+  /** Lets all products have the first tile, for the tuner, whether it is best for them or not. */
+  void useFirstAlways(boolean always) {
+    kernels.useFirstAlways(always);
   }
 
   cl_context context() {
@@ -266,13 +271,12 @@ final class OpenClEngine extends AbstractEngine<ClBuffer> {
       long most = device.cpu() ? 1 : chunks(d.rows() / TERMS_OF_CHUNK, dw.size());
       Products products = kernels.products(dw.rows(), dw.columns(), most);
       long groups = products.tile().count(dw.rows(), dw.columns());
-      long enough = kernels.enoughGroups();
-      long chunks = Math.min(most, Kernels.ceil(enough, groups));
+      long chunks = Math.min(most, Kernels.ceil(kernels.enoughGroups(), groups));
       if (chunks > 1) {
         int depth = (int) Kernels.ceil(d.rows(), chunks);
         products.gradientChunks(launcher, d, a, dw, depth, partial);
         addPartials((int) Kernels.ceil(d.rows(), depth), (int) dw.size(), dw);
-      } else if (groups < enough && products.haveGradients()) { // time goes to launches
+      } else if (kernels.areOneLaunch(products, groups)) {
         products.gradients(launcher, d, a, dw, db);
         return;
       } else {

@@ -14,11 +14,11 @@ final class Products {
   private final Kernel forward;
   private final Kernel propagate;
   private final Kernel gradient;
-  private final Kernel gradients; // null unless they are small, and on a CPU
+  private final Kernel gradients; // null on a CPU, and unless they are small
   private final Kernel gradientChunks; // null on a CPU
 
   /**
-   * Builds them. PoCL would take 20 s for gemm_gradients alone.
+   * Builds them. PoCL would take 20 s for gemm_gradients alone, so CPUs do without.
    *
    * @param small whether for results that do not keep the device busy
    */

@@ -27,6 +27,7 @@ final class Tuner {
   private static final double GAIN = 0.97;
 
   private static final int SMALL = 64;
+  private static final int TALL = 1100; // rows of a batch whose gradients are cut into chunks
 
   /** Squares of so many rows, and how often. */
   private record Work(int size, int repeats) {}
@@ -72,7 +73,9 @@ final class Tuner {
       List<Tile> tiles = new ArrayList<>();
       StringBuilder found = new StringBuilder();
       for (int i = 0; i < count; i++) {
-        Search search = new Search(engine, "tile %d of %d".formatted(i + 1, count), works.get(i));
+        String name = "tile %d of %d".formatted(i + 1, count);
+        Tile beside = i == count - 1 ? null : start.tiles().get(count - 1);
+        Search search = new Search(engine, name, works.get(i), beside);
         tiles.add(
             search.from(start.tiles().get(i), begin + (long) (1e9 * seconds * (i + 1) / count)));
         found.append(i == 0 ? "" : ", ").append(search.describe());
@@ -89,20 +92,32 @@ final class Tuner {
     private final OpenClEngine engine;
     private final String name;
     private final List<Work> works;
+    private final Tile beside;
     private double first;
     private double fastest;
 
-    Search(OpenClEngine engine, String name, List<Work> works) {
+    /**
+     * Nothing tried yet.
+     *
+     * @param beside the tile of products that are too small for the one that is sought, and of all
+     *     for which the engine would not take it; null if it is the last itself
+     */
+    Search(OpenClEngine engine, String name, List<Work> works, Tile beside) {
       this.engine = engine;
       this.name = name;
       this.works = works;
+      this.beside = beside;
+    }
+
+    private void use(Tile tile) {
+      engine.use(beside == null ? Tuning.of(tile) : Tuning.of(tile, beside));
     }
 
     Tile from(Tile start, long deadline) {
       Set<Tile> tried = new HashSet<>();
       Tile best = start;
       tried.add(start);
-      engine.use(Tuning.of(start));
+      use(start);
       int most = works.stream().mapToInt(Work::size).max().orElseThrow();
       try (Operands operands = new Operands(most)) {
         first = time(operands, Double.POSITIVE_INFINITY);
@@ -133,7 +148,7 @@ final class Tuner {
     /** Whether a candidate is right and faster, also when both are measured again. */
     private boolean beats(Operands operands, Tile candidate, Tile best) {
       try {
-        engine.use(Tuning.of(candidate));
+        use(candidate);
         String wrong = verify(candidate);
         if (wrong != null) {
           progress.accept(name + ": refused, " + wrong + " is wrong: " + candidate.options());
@@ -143,9 +158,9 @@ final class Tuner {
         if (seconds > GAIN * fastest) {
           return false;
         }
-        engine.use(Tuning.of(best));
+        use(best);
         fastest = Math.min(fastest, time(operands, Double.POSITIVE_INFINITY));
-        engine.use(Tuning.of(candidate));
+        use(candidate);
         seconds = Math.min(seconds, time(operands, Double.POSITIVE_INFINITY));
         if (seconds > GAIN * fastest) {
           return false;
@@ -198,9 +213,23 @@ final class Tuner {
 
     /** The name of the first product that is not right, or null. */
     private String verify(Tile tile) {
-      int m = tile.rows() + 3; // a whole tile and the edge of another, in each direction
-      int n = tile.columns() + 5;
+      int m = 2 * tile.rows() - 1; // whole tiles and edges of others, in each direction
+      int n = Math.max(1, 2 * tile.columns() - 3);
       int k = tile.bk() + 7;
+      String wrong;
+      engine.useFirstAlways(true);
+      try {
+        wrong = verify(m, n, k);
+        if (wrong == null) {
+          wrong = verify(tile.rows(), tile.columns() + 1, TALL);
+        }
+      } finally {
+        engine.useFirstAlways(false);
+      }
+      return wrong == null && beside == null ? verify(m, n, k) : wrong;
+    }
+
+    private String verify(int m, int n, int k) {
       float[] left = gaussian(m * k);
       float[] right = gaussian(k * n);
       float[] bias = gaussian(n);
@@ -232,8 +261,12 @@ final class Tuner {
           return "propagate";
         }
         engine.gradients(lTransposed, r, result, sums);
-        expected = Reference.weightGradient(rows(left, k, m), rows(right, k, n), m, n);
-        return close(tolerance, expected, result) ? null : "gradients";
+        double[][] errors = rows(left, k, m);
+        expected = Reference.weightGradient(errors, rows(right, k, n), m, n);
+        double[][] expectedSums = {Reference.biasGradient(errors, m)};
+        return close(tolerance, expected, result) && close(tolerance, expectedSums, sums)
+            ? null
+            : "gradients";
       } finally {
         owned.forEach(Matrix::close);
       }

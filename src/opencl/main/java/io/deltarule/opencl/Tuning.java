@@ -16,8 +16,8 @@ import org.slf4j.LoggerFactory;
 /**
  * What is tuned for a device.
  *
- * @param tiles of the products, at least one: each takes the first that keeps the device busy, or
- *     the last
+ * @param tiles of the products, at least one: each takes the first that keeps the device busy and
+ *     is not mostly empty, or the last
  */
 record Tuning(List<Tile> tiles) {
   private static final Logger LOG = LoggerFactory.getLogger(Tuning.class);
