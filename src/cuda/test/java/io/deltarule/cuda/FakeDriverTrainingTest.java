@@ -13,4 +13,9 @@ class FakeDriverTrainingTest extends TrainingContract {
   protected Engine open(EngineOptions options) {
     return FakeCard.open();
   }
+
+  @Override
+  protected int[] threads() {
+    return new int[] {0, 0};
+  }
 }

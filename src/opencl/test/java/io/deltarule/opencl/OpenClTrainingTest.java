@@ -17,4 +17,9 @@ class OpenClTrainingTest extends TrainingContract {
   protected Engine open(EngineOptions options) {
     return TestDevice.open();
   }
+
+  @Override
+  protected int[] threads() {
+    return new int[] {0, 0};
+  }
 }
