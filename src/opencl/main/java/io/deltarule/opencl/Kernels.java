@@ -30,7 +30,7 @@ final class Kernels {
   private final List<Products> products = new ArrayList<>(); // of each tile; null until used
   private final BitSet refused = new BitSet(); // tiles that the device cannot run
   private List<Tile> tiles = List.of();
-  private boolean firstAlways;
+  private boolean firstAlways; // for the tuner
   private Kernel outputErrorSigmoid;
   private Kernel outputErrorSoftmax;
   private Kernel outputErrorLinear;

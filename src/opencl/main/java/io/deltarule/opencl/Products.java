@@ -63,16 +63,8 @@ final class Products {
     return tile;
   }
 
-  private long across(int columns) {
-    return Kernels.ceil(columns, tile.columns());
-  }
-
-  private long down(int rows) {
-    return Kernels.ceil(rows, tile.rows());
-  }
-
   private void groups(Launcher launcher, int rows, int columns) {
-    launcher.groups(across(columns), down(rows));
+    launcher.groups(tile.across(columns), tile.down(rows));
   }
 
   /** {@code A = f(X W' + 1 b')}. */
@@ -173,7 +165,7 @@ final class Products {
         .matrix(d)
         .matrix(a)
         .buffer(to)
-        .groups(across(dw.columns()), Kernels.ceil(d.rows(), depth) * down(dw.rows()));
+        .groups(tile.across(dw.columns()), Kernels.ceil(d.rows(), depth) * tile.down(dw.rows()));
   }
 
   void release() {

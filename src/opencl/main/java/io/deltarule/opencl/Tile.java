@@ -73,7 +73,17 @@ record Tile(int gx, int gy, int tm, int nv, int vw, int bk, boolean stageA, bool
 
   /** The tiles that so large a result is cut into. */
   long count(int m, int n) {
-    return Kernels.ceil(n, columns()) * Kernels.ceil(m, rows());
+    return across(n) * down(m);
+  }
+
+  /** Those side by side. */
+  long across(int n) {
+    return Kernels.ceil(n, columns());
+  }
+
+  /** Those below each other. */
+  long down(int m) {
+    return Kernels.ceil(m, rows());
   }
 
   /** Whether a result fills at least half of its tiles. */
