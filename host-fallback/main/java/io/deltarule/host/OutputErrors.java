@@ -9,6 +9,7 @@ import io.deltarule.engine.spi.Operand;
  */
 final class OutputErrors extends Workers.Task {
   private static final int CHUNK = 2048; // elements
+  private static final long ONE = Double.doubleToRawLongBits(1.0);
 
   private final Workers workers;
   private Output output;
@@ -82,9 +83,14 @@ final class OutputErrors extends Workers.Task {
         double logit = z[atZ + j];
         double target = y[atY + j];
         double e = Exponential.exp(-Math.abs(logit)); // at most 1: nothing overflows
-        double s = (logit < 0 ? e : 1) / (1 + e);
+        // By bits: half of the branches that decide by a sign would be mispredicted.
+        long bits = Double.doubleToRawLongBits(logit);
+        long negative = bits >> 63;
+        long numerator = Double.doubleToRawLongBits(e) & negative | ONE & ~negative;
+        double s = Double.longBitsToDouble(numerator) / (1 + e);
         d[atD + j] = (float) ((s - target) / m);
-        loss += Math.max(logit, 0) - logit * target + Exponential.log1p(e);
+        double positive = Double.longBitsToDouble(bits & ~negative); // max(logit, 0)
+        loss += positive - logit * target + Exponential.log1p(e);
       }
       losses[i] = loss;
     }

@@ -45,49 +45,73 @@ final class ForwardProduct extends TiledProduct {
   @Override
   void end(int i, int rows, int j, int columns, int worker) {
     int at = atResult + i * n + j;
+    bias(result, at, n, rows, columns, bias, atBias + j, f == Activation.RELU ? 0 : Float.NaN);
+    if (f == Activation.RELU || f == Activation.IDENTITY) {
+      return;
+    }
+    float[] row = scratch.row(worker);
     for (int r = 0; r < rows; r++, at += n) {
-      if (f == Activation.RELU) {
-        biasRelu(result, at, bias, atBias + j, columns);
-      } else {
-        bias(result, at, bias, atBias + j, columns);
-        if (saved != null) {
-          System.arraycopy(result, at, saved, atSaved + (i + r) * n + j, columns);
-        }
-        if (f != Activation.IDENTITY) {
-          float[] row = scratch.row(worker);
-          System.arraycopy(result, at, row, 0, columns);
-          Activations.apply(f, row, columns);
-          System.arraycopy(row, 0, result, at, columns);
-        }
+      if (saved != null) {
+        System.arraycopy(result, at, saved, atSaved + (i + r) * n + j, columns);
+      }
+      System.arraycopy(result, at, row, 0, columns);
+      Activations.apply(f, row, columns);
+      System.arraycopy(row, 0, result, at, columns);
+    }
+  }
+
+  /**
+   * Adds the bias to some rows of Z, and puts 0 in place of what is not above {@code least}: ReLU
+   * with 0, where as in Math.max -0 becomes 0 and NaN stays; nothing with NaN. Four vectors of the
+   * bias stay in registers for all rows.
+   */
+  private static void bias(
+      float[] z, int at, int stride, int rows, int columns, float[] b, int atB, float least) {
+    FloatVector zero = FloatVector.zero(SPECIES);
+    FloatVector low = FloatVector.broadcast(SPECIES, least);
+    int whole = SPECIES.loopBound(columns);
+    int single = whole > 0 && whole < columns ? whole - LANES : whole;
+    int j = 0;
+    for (; j <= single - 4 * LANES; j += 4 * LANES) {
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, atB + j);
+      FloatVector b1 = FloatVector.fromArray(SPECIES, b, atB + j + LANES);
+      FloatVector b2 = FloatVector.fromArray(SPECIES, b, atB + j + 2 * LANES);
+      FloatVector b3 = FloatVector.fromArray(SPECIES, b, atB + j + 3 * LANES);
+      for (int i = 0, r = at + j; i < rows; i++, r += stride) {
+        FloatVector z0 = FloatVector.fromArray(SPECIES, z, r).add(b0);
+        FloatVector z1 = FloatVector.fromArray(SPECIES, z, r + LANES).add(b1);
+        FloatVector z2 = FloatVector.fromArray(SPECIES, z, r + 2 * LANES).add(b2);
+        FloatVector z3 = FloatVector.fromArray(SPECIES, z, r + 3 * LANES).add(b3);
+        z0.blend(zero, z0.compare(VectorOperators.LE, low)).intoArray(z, r);
+        z1.blend(zero, z1.compare(VectorOperators.LE, low)).intoArray(z, r + LANES);
+        z2.blend(zero, z2.compare(VectorOperators.LE, low)).intoArray(z, r + 2 * LANES);
+        z3.blend(zero, z3.compare(VectorOperators.LE, low)).intoArray(z, r + 3 * LANES);
       }
     }
-  }
-
-  private static void biasRelu(float[] z, int at, float[] b, int atB, int n) {
-    FloatVector zero = FloatVector.zero(SPECIES);
-    int whole = SPECIES.loopBound(n);
-    int j = 0;
-    for (; j < whole; j += LANES) {
-      FloatVector sum =
-          FloatVector.fromArray(SPECIES, z, at + j).add(FloatVector.fromArray(SPECIES, b, atB + j));
-      // As Math.max does: -0 becomes 0 and NaN stays.
-      sum.blend(zero, sum.compare(VectorOperators.LE, zero)).intoArray(z, at + j);
+    for (; j < single; j += LANES) {
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, atB + j);
+      for (int i = 0, r = at + j; i < rows; i++, r += stride) {
+        FloatVector z0 = FloatVector.fromArray(SPECIES, z, r).add(b0);
+        z0.blend(zero, z0.compare(VectorOperators.LE, low)).intoArray(z, r);
+      }
     }
-    for (; j < n; j++) {
-      z[at + j] = Math.max(z[at + j] + b[atB + j], 0f);
+    if (j < whole) { // and the last columns, in a vector that overlaps it
+      int past = columns - whole;
+      FloatVector b0 = FloatVector.fromArray(SPECIES, b, atB + j);
+      FloatVector b1 = FloatVector.fromArray(SPECIES, b, atB + j + past);
+      for (int i = 0, r = at + j; i < rows; i++, r += stride) {
+        FloatVector z0 = FloatVector.fromArray(SPECIES, z, r).add(b0);
+        FloatVector z1 = FloatVector.fromArray(SPECIES, z, r + past).add(b1);
+        z0.blend(zero, z0.compare(VectorOperators.LE, low)).intoArray(z, r);
+        z1.blend(zero, z1.compare(VectorOperators.LE, low)).intoArray(z, r + past);
+      }
+      return;
     }
-  }
-
-  private static void bias(float[] z, int at, float[] b, int atB, int n) {
-    int whole = SPECIES.loopBound(n);
-    int j = 0;
-    for (; j < whole; j += LANES) {
-      FloatVector.fromArray(SPECIES, z, at + j)
-          .add(FloatVector.fromArray(SPECIES, b, atB + j))
-          .intoArray(z, at + j);
-    }
-    for (; j < n; j++) {
-      z[at + j] += b[atB + j];
+    for (; j < columns; j++) {
+      for (int i = 0, r = at + j; i < rows; i++, r += stride) {
+        float sum = z[r] + b[atB + j];
+        z[r] = sum <= least ? 0f : sum;
+      }
     }
   }
 }

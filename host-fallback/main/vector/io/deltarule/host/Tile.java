@@ -32,13 +32,23 @@ abstract class Tile {
    * Computes a whole tile of C.
    *
    * @param k terms of the sums
-   * @param a has element (i, p) of A at {@code atA + p rows + i}
+   * @param a has element (i, p) of A at {@code atA + p strideA + i}
+   * @param strideA {@link #rows}, unless {@link Tiles#takeColumns} says otherwise
    * @param b has row p of B at {@code atB + p strideB}
    * @param strideB {@link #columns} for tiles of {@link Tiles} that need a packed B
    * @param c gets row i of C at {@code atC + i strideC}
    */
   abstract void multiply(
-      int k, float[] a, int atA, float[] b, int atB, int strideB, float[] c, int atC, int strideC);
+      int k,
+      float[] a,
+      int atA,
+      int strideA,
+      float[] b,
+      int atB,
+      int strideB,
+      float[] c,
+      int atC,
+      int strideC);
 
   /**
    * The same with A as it lies: not worth packing for a few columns of C. Tiles for wide results

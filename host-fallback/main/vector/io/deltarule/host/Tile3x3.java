@@ -19,7 +19,16 @@ final class Tile3x3 extends Tile {
 
   @Override
   void multiply(
-      int k, float[] a, int atA, float[] b, int atB, int strideB, float[] c, int atC, int strideC) {
+      int k,
+      float[] a,
+      int atA,
+      int strideA,
+      float[] b,
+      int atB,
+      int strideB,
+      float[] c,
+      int atC,
+      int strideC) {
     FloatVector c00 = FloatVector.zero(SPECIES);
     FloatVector c01 = FloatVector.zero(SPECIES);
     FloatVector c02 = FloatVector.zero(SPECIES);

@@ -16,7 +16,16 @@ final class Tile4x2 extends Tile {
 
   @Override
   void multiply(
-      int k, float[] a, int atA, float[] b, int atB, int strideB, float[] c, int atC, int strideC) {
+      int k,
+      float[] a,
+      int atA,
+      int strideA,
+      float[] b,
+      int atB,
+      int strideB,
+      float[] c,
+      int atC,
+      int strideC) {
     FloatVector c00 = FloatVector.zero(SPECIES);
     FloatVector c01 = FloatVector.zero(SPECIES);
     FloatVector c10 = FloatVector.zero(SPECIES);

@@ -12,7 +12,16 @@ final class Tile8x1 extends Tile {
 
   @Override
   void multiply(
-      int k, float[] a, int atA, float[] b, int atB, int strideB, float[] c, int atC, int strideC) {
+      int k,
+      float[] a,
+      int atA,
+      int strideA,
+      float[] b,
+      int atB,
+      int strideB,
+      float[] c,
+      int atC,
+      int strideC) {
     FloatVector c00 = FloatVector.zero(SPECIES);
     FloatVector c10 = FloatVector.zero(SPECIES);
     FloatVector c20 = FloatVector.zero(SPECIES);
@@ -22,7 +31,7 @@ final class Tile8x1 extends Tile {
     FloatVector c60 = FloatVector.zero(SPECIES);
     FloatVector c70 = FloatVector.zero(SPECIES);
     for (int p = 0; p < k; p++) {
-      int q = atA + p * 8;
+      int q = atA + p * strideA;
       int r = atB + p * strideB;
       FloatVector b0 = FloatVector.fromArray(SPECIES, b, r);
       FloatVector x0 = FloatVector.broadcast(SPECIES, a[q]);

@@ -13,7 +13,16 @@ final class Tile8x2 extends Tile {
 
   @Override
   void multiply(
-      int k, float[] a, int atA, float[] b, int atB, int strideB, float[] c, int atC, int strideC) {
+      int k,
+      float[] a,
+      int atA,
+      int strideA,
+      float[] b,
+      int atB,
+      int strideB,
+      float[] c,
+      int atC,
+      int strideC) {
     FloatVector c00 = FloatVector.zero(SPECIES);
     FloatVector c01 = FloatVector.zero(SPECIES);
     FloatVector c10 = FloatVector.zero(SPECIES);
@@ -31,7 +40,7 @@ final class Tile8x2 extends Tile {
     FloatVector c70 = FloatVector.zero(SPECIES);
     FloatVector c71 = FloatVector.zero(SPECIES);
     for (int p = 0; p < k; p++) {
-      int q = atA + p * 8;
+      int q = atA + p * strideA;
       int r = atB + p * strideB;
       FloatVector b0 = FloatVector.fromArray(SPECIES, b, r);
       FloatVector b1 = FloatVector.fromArray(SPECIES, b, r + LANES);
