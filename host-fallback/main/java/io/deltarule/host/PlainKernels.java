@@ -159,7 +159,7 @@ final class PlainKernels implements Kernels {
     int n;
     int k;
     float[][] rows; // B: row p of the columns from j width on is rows[j depth + p]
-    int depth; // k, and zeros up to whole tiles
+    int depth; // k, and negative zeros up to whole tiles
     int width;
     private int columnBlocks;
     private int height;
@@ -345,7 +345,7 @@ final class PlainKernels implements Kernels {
       float[][] rows = packed.take(Math.max(1, blocks * depth), width);
       for (int block = 1; block <= blocks; block++) {
         for (int p = depth - k; p > 0; p--) {
-          Arrays.fill(rows[block * depth - p], 0f);
+          Arrays.fill(rows[block * depth - p], -0f); // 0 times this changes no sum, not even -0
         }
       }
       product.rows = rows;

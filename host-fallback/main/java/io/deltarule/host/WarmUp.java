@@ -38,7 +38,9 @@ final class WarmUp implements Runnable {
           engine -> new Products(engine, 1024, 32, 16)::gradients,
           engine -> new Products(engine, 1024, 16, 16)::gradients,
           engine -> new Products(engine, 136, 100, 100)::all,
-          engine -> new Products(engine, 17, 100, 800)::all);
+          engine -> new Products(engine, 17, 100, 801)::all,
+          engine -> new Products(engine, 32, 100, 16)::all,
+          engine -> new Products(engine, 64, 250, 1)::all);
 
   /** The other products. */
   private static final List<Function<Engine, Runnable>> NARROW =

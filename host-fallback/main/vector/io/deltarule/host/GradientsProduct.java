@@ -32,7 +32,7 @@ final class GradientsProduct extends TiledProduct {
   }
 
   @Override
-  void packed(int i0, int i1, int p, int count) {
+  void transposedLeft(int i0, int i1, int p, int count) {
     if (p == 0) {
       Arrays.fill(sums, atSums + i0, atSums + i1, 0f);
     }

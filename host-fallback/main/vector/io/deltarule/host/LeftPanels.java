@@ -92,7 +92,7 @@ final class LeftPanels {
     return stride;
   }
 
-  /** Whether A lies transposed, and so has to be packed. */
+  /** Whether A lies transposed. */
   boolean transposed() {
     return transposed;
   }

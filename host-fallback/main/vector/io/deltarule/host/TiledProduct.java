@@ -10,16 +10,13 @@ import jdk.incubator.vector.FloatVector;
 /**
  * One product {@code C = A B} with A [m x k], B [k x n], and what follows it element by element.
  *
- * <p>B is packed into panels as wide as a tile, and A into panels as high as one. The smaller of
- * the two is packed first, for all; a chunk packs some of the larger one, multiplies it by all of
- * the other and forgets it. So the larger one, the weights as a rule, passes through the caches
- * once. Packing all of both, stretch by stretch of k, took 7 % more for 256 x 1024 x 1024, B
- * transposed.
+ * <p>B is packed into panels as wide as a tile, and A into panels as high as one, a stretch of
+ * terms at a time. The smaller of the two is packed first, for all; a chunk packs some of the
+ * larger one, multiplies it by all of the other and forgets it. So the larger one, the weights as a
+ * rule, passes through the caches once. Packing all of both took 7 % more for 256 x 1024 x 1024, B
+ * transposed. What is too small or too narrow to be worth packing is read as it lies.
  */
 abstract class TiledProduct extends Workers.Task {
-
-  /** The most terms that are packed at once, if a stretch has not more: bounds the memory. */
-  private static final int TERMS = 800;
 
   /** Elements that a chunk packs at most: a quarter of a second-level cache. */
   private static final int PIECE = 1 << 17;
@@ -39,7 +36,7 @@ abstract class TiledProduct extends Workers.Task {
    */
   private static final int FEW = 1 << 18;
 
-  /** Elements of a chunk of the product of a column and a row: in the first-level cache. */
+  /** Elements of the product of a column and a row that stay in the first-level cache. */
   private static final int OUTER = 1 << 12;
 
   final Scratch scratch;
@@ -53,8 +50,7 @@ abstract class TiledProduct extends Workers.Task {
   private int m;
   int n;
   private Tiles tiles;
-  private int stretch;
-  private int first; // the terms that are multiplied, some stretches
+  private int first; // the terms that are multiplied, a stretch
   private int terms;
   private boolean last;
   private boolean packsLeft;
@@ -88,7 +84,7 @@ abstract class TiledProduct extends Workers.Task {
     m = left.m();
     n = right.n();
     int k = left.k();
-    if (k == 1 && Kernels.wide(n)) {
+    if (k == 1 && Kernels.wide(n) && n <= OUTER) {
       outer(transposedA);
     } else if ((long) m * n * k < FEW && k <= Kernels.LONGEST_STRETCH) {
       small(k, transposedA, transposedB);
@@ -104,45 +100,53 @@ abstract class TiledProduct extends Workers.Task {
   private void outer(boolean transposedA) {
     scratch.reserveRows(workers.threads(), n);
     if (transposedA) {
-      packed(0, m, 0, 1);
+      transposedLeft(0, m, 0, 1);
     }
-    outer.rows = Math.max(1, OUTER / n);
+    int rows = Math.max(1, OUTER / n);
     boolean shared = (long) m * n >= Kernels.WORTH_SHARING;
-    workers.run(outer, shared, (m + outer.rows - 1) / outer.rows);
+    outer.parts = shared ? Math.min(CHUNKS * workers.threads(), (m + rows - 1) / rows) : 1;
+    workers.run(outer, shared, outer.parts);
   }
 
   private final class Outer extends Workers.Task {
-    private int rows; // of a chunk
+    private int parts;
 
     @Override
     void run(int chunk, int worker) {
-      int i0 = chunk * rows;
-      int i1 = Math.min(m, i0 + rows);
-      float[] a = left.floats(0);
-      float[] b = right.floats(0);
-      int atA = left.start(0, 0, 0);
-      int atB = right.start(0, 0, 0);
-      for (int i = i0; i < i1; i++) {
-        multiples(a[atA + i], b, atB, n, c, atC + i * n);
+      int bottom = (int) ((long) m * (chunk + 1) / parts);
+      int rows = Math.max(1, OUTER / n);
+      float[] a = left.floats(worker);
+      float[] b = right.floats(worker);
+      int atA = left.start(worker, 0, 0);
+      int atB = right.start(worker, 0, 0);
+      for (int i0 = (int) ((long) m * chunk / parts), i1; i0 < bottom; i0 = i1) {
+        i1 = Math.min(bottom, i0 + rows);
+        for (int i = i0; i < i1; i++) {
+          multiples(a[atA + i], b, atB, n, c, atC + i * n);
+        }
+        end(i0, i1 - i0, 0, n, worker);
       }
-      end(i0, i1 - i0, 0, n, worker);
     }
   }
 
-  /** {@code factor b}, in vectors, of which the last one overlaps the one before. */
+  /**
+   * {@code factor b}, in vectors, of which the last one overlaps the one before; added to zero, as
+   * chains begin, which makes 0 of -0.
+   */
   private static void multiples(float factor, float[] b, int atB, int n, float[] c, int atC) {
     FloatVector x = FloatVector.broadcast(SPECIES, factor);
     FloatVector zero = FloatVector.zero(SPECIES);
-    for (int j = 0; j <= n - LANES; j += LANES) {
+    for (int j = 0; j < n - LANES; j += LANES) {
       x.fma(FloatVector.fromArray(SPECIES, b, atB + j), zero).intoArray(c, atC + j);
     }
     int j = n - LANES;
     x.fma(FloatVector.fromArray(SPECIES, b, atB + j), zero).intoArray(c, atC + j);
   }
 
-  /** Here, tile by tile, with operands as they lie, if the tiles can do that. */
+  /** Here and in one stretch, tile by tile. */
   private void small(int k, boolean transposedA, boolean transposedB) {
-    tiles = Tiles.of(m, n, transposedA || Kernels.wide(n));
+    packsLeft = transposedA || Kernels.wide(n);
+    tiles = Tiles.of(m, n, packsLeft);
     scratch.reserveRows(1, n);
     if (transposedB || tiles.packRight) {
       int chunks = right.share(tiles, 0, k, 1);
@@ -151,7 +155,7 @@ abstract class TiledProduct extends Workers.Task {
       }
     }
     boolean columnsOfA = transposedA && tiles.takeColumns(n);
-    boolean packs = !columnsOfA && (transposedA || tiles.packLeft);
+    boolean packs = packsLeft && !columnsOfA;
     if (packs) {
       int chunks = left.share(tiles.rows, 0, k, 1);
       for (int chunk = 0; chunk < chunks; chunk++) {
@@ -159,7 +163,7 @@ abstract class TiledProduct extends Workers.Task {
       }
     }
     if (transposedA) {
-      packed(0, m, 0, k);
+      transposedLeft(0, m, 0, k);
     }
     float[] a = left.floats(0);
     float[] b = right.floats(0);
@@ -194,25 +198,24 @@ abstract class TiledProduct extends Workers.Task {
     end(0, m, 0, n, 0);
   }
 
-  /** In chunks, by all workers if that is worth it, with operands packed. */
+  /** In chunks, by all workers if that is worth it, stretch by stretch. */
   private void chunked(int k, boolean transposedA, boolean transposedB) {
     packsLeft = transposedA || Kernels.wide(n);
     tiles = Tiles.of(m, n, packsLeft);
-    stretch = Kernels.stretch(k);
+    int stretch = Kernels.stretch(k);
     packsRight = transposedB || tiles.packRight || (m > FEW_ROWS && (long) k * n > SMALL);
-    int most = Math.max(1, TERMS / stretch) * stretch; // terms at once
-    int depth = Math.min(most, Math.max(1, k));
+    int depth = Math.min(stretch, k);
     boolean byRows = m >= n;
     boolean large = (long) Math.max(m, n) * depth > PIECE;
     dividesLeft = packsLeft && large && byRows;
     dividesRight = packsRight && large && !byRows;
-    boolean shared = (long) m * n * Math.max(1, k) >= Kernels.WORTH_SHARING;
+    boolean shared = (long) m * n * k >= Kernels.WORTH_SHARING;
     int threads = shared ? workers.threads() : 1;
     int parts = threads == 1 ? 1 : CHUNKS * threads;
     split(depth, byRows, large, threads, parts);
     scratch.reserveRows(workers.threads(), n);
-    for (first = 0; first == 0 || first < k; first += most) {
-      terms = Math.min(most, k - first);
+    for (first = 0; first < k; first += stretch) {
+      terms = Math.min(stretch, k - first);
       last = first + terms == k;
       if (dividesRight) {
         right.divide(tiles, first, terms, threads, widest());
@@ -281,10 +284,10 @@ abstract class TiledProduct extends Workers.Task {
   }
 
   /**
-   * Is told what has been packed of a transposed A, and is in the cache: {@code count} of its rows
-   * from p on, in the columns from i0 up to i1.
+   * Is told once of each part of a transposed A, as it is packed if it is: {@code count} of its
+   * rows from p on, in the columns from i0 up to i1.
    */
-  void packed(int i0, int i1, int p, int count) {
+  void transposedLeft(int i0, int i1, int p, int count) {
     // Nothing to do with them.
   }
 
@@ -296,7 +299,7 @@ abstract class TiledProduct extends Workers.Task {
     void run(int chunk, int worker) {
       left.pack(chunk);
       if (left.transposed()) {
-        packed(left.start(chunk), left.end(chunk), first, terms);
+        transposedLeft(left.start(chunk), left.end(chunk), first, terms);
       }
     }
   }
@@ -312,7 +315,7 @@ abstract class TiledProduct extends Workers.Task {
     if (dividesLeft) {
       left.pack(worker, i0, i1);
       if (left.transposed() && column == 0) {
-        packed(i0, i1, first, terms);
+        transposedLeft(i0, i1, first, terms);
       }
     }
     if (dividesRight) {
@@ -353,7 +356,7 @@ abstract class TiledProduct extends Workers.Task {
   }
 
   /**
-   * Multiplies a tile, stretch by stretch.
+   * Multiplies a tile.
    *
    * @param whole whether all of it may be stored in C
    * @param at its first element in C
@@ -369,26 +372,20 @@ abstract class TiledProduct extends Workers.Task {
       int atB,
       int at,
       int worker) {
+    boolean direct = whole && first == 0;
+    float[] sums = direct ? c : scratch.tile(worker);
+    int atSums = direct ? at : 0;
+    int stride = direct ? n : tile.columns;
     int strideB = right.stride(tile);
-    for (int p = 0; p == 0 || p < terms; p += stretch) {
-      int count = Math.min(stretch, terms - p);
-      boolean direct = whole && first + p == 0;
-      float[] sums = direct ? c : scratch.tile(worker);
-      int atSums = direct ? at : 0;
-      int stride = direct ? n : tile.columns;
-      int row = atB + p * strideB;
-      if (packsLeft) {
-        int column = atA + p * tile.rows;
-        tile.multiply(count, a, column, tile.rows, b, row, strideB, sums, atSums, stride);
-      } else {
-        tile.multiplyRows(
-            rows, count, a, atA + p, left.stride(), b, row, strideB, sums, atSums, stride);
-      }
-      if (!direct && first + p == 0) {
-        store(sums, tile.columns, rows, columns, c, at, n);
-      } else if (!direct) {
-        add(sums, tile.columns, rows, columns, c, at, n);
-      }
+    if (packsLeft) {
+      tile.multiply(terms, a, atA, tile.rows, b, atB, strideB, sums, atSums, stride);
+    } else {
+      tile.multiplyRows(rows, terms, a, atA, left.stride(), b, atB, strideB, sums, atSums, stride);
+    }
+    if (!direct && first == 0) {
+      store(sums, tile.columns, rows, columns, c, at, n);
+    } else if (!direct) {
+      add(sums, tile.columns, rows, columns, c, at, n);
     }
   }
 

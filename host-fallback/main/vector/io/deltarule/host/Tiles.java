@@ -18,12 +18,10 @@ final class Tiles {
    */
   final int band;
 
-  /** Whether they need a packed A. */
-  final boolean packLeft;
-
   /** Whether they need a packed B. */
   final boolean packRight;
 
+  private final boolean packLeft; // whether they need a packed A
   private final double speed; // in multiply-adds, relative to others
   private final Tile[] next; // by the vectors that are left, the last for more
 

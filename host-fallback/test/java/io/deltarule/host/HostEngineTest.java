@@ -116,12 +116,15 @@ class HostEngineTest {
         Step small =
             new Step(
                 engine, new Network(3, List.of(), Activation.RELU, 1, Output.SIGMOID), 5, rule);
-        large.run(100);
-        small.run(100);
+        Step oneUnit = // whose error is an outer product
+            new Step(
+                engine, new Network(3, List.of(100), Activation.RELU, 1, Output.SIGMOID), 5, rule);
+        List.of(large, small, oneUnit).forEach(step -> step.run(100));
         Runnable steps =
             () -> {
               large.run(300);
               small.run(1000);
+              oneUnit.run(1000);
             };
         long[] ids =
             Thread.getAllStackTraces().keySet().stream()

@@ -8,8 +8,10 @@ import io.deltarule.engine.Engine;
 import io.deltarule.engine.Matrix;
 import io.deltarule.engine.Precision;
 import io.deltarule.engine.Tolerance;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -116,7 +118,14 @@ class ProductsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"50, 2561, 20", "3, 20, 2600", "2600, 9, 70", "67, 200, 400"})
+  @CsvSource({
+    "50, 2561, 20",
+    "3, 20, 2600",
+    "2600, 9, 70",
+    "67, 200, 800",
+    "9, 20, 800",
+    "9, 20, 801"
+  })
   void splitWideRowsAndLongSums(int m, int n, int k) {
     try (Engine engine = HostEngines.open(3)) {
       new Products(m, n, k, Activation.RELU).check(engine);
@@ -130,6 +139,7 @@ class ProductsTest {
     "7, 700, 700",
     "400, 1, 3000",
     "850, 1, 1030",
+    "1100, 1, 1030",
     "64, 1300, 65",
     "330, 320, 810",
     "1, 1, 1"
@@ -166,6 +176,7 @@ class ProductsTest {
     "67, 200, 801",
     "850, 33, 47",
     "850, 1, 1030",
+    "1100, 1, 1030",
     "65, 1300, 129",
     "330, 320, 810",
     "130, 127, 0"
@@ -180,6 +191,34 @@ class ProductsTest {
         for (int i = 0; i < expected.size(); i++) {
           assertArrayEquals(expected.get(i), actual.get(i));
         }
+      }
+    }
+  }
+
+  /** A chain of products that are too small for a float ends with -0. */
+  @ParameterizedTest
+  @CsvSource({"9, 1, 130", "9, 3, 130", "9, 5, 20", "300, 1, 5000"})
+  void keepTheSignOfZeroInPlainJavaToo(int m, int k, int n) {
+    float[] tiny = new float[Math.max(m * k, Math.max(k * n, m * n))];
+    Arrays.fill(tiny, 1e-30f);
+    for (Function<Workers, Kernels> kernels :
+        List.<Function<Workers, Kernels>>of(PlainKernels::new, Vectorization::kernels)) {
+      try (Engine engine = new HostEngine(1, kernels)) {
+        Matrix d = engine.allocate("d", m, k);
+        Matrix w = engine.allocate("w", k, n);
+        Matrix saved = engine.allocate("saved", m, n);
+        Matrix e = engine.allocate("e", m, n);
+        engine.write(w, Arrays.copyOf(tiny, k * n));
+        engine.write(saved, Arrays.copyOf(tiny, m * n));
+        float[] negative = Arrays.copyOf(tiny, m * k);
+        for (int i = 0; i < negative.length; i++) {
+          negative[i] = -negative[i];
+        }
+        engine.write(d, negative);
+        engine.propagate(d, w, Activation.RELU, saved, e);
+        float[] zeros = new float[m * n];
+        Arrays.fill(zeros, -0f);
+        assertArrayEquals(zeros, HostEngines.read(engine, e));
       }
     }
   }

@@ -111,12 +111,12 @@ class WarmUpTest {
             workers ->
                 new WarmingKernels(
                     new PlainKernels(workers), Vectorization.kernels(workers), compiled))) {
-      Matrix x = HostEngines.random(engine, 33, 470, 1);
-      Matrix w = HostEngines.random(engine, 70, 470, 2);
+      Matrix x = HostEngines.random(engine, 33, 830, 1);
+      Matrix w = HostEngines.random(engine, 70, 830, 2);
       Matrix b = HostEngines.random(engine, 1, 70, 3);
       Matrix a = engine.allocate("a", 33, 70);
-      Matrix e = engine.allocate("e", 33, 470);
-      Matrix dw = engine.allocate("dw", 70, 470);
+      Matrix e = engine.allocate("e", 33, 830);
+      Matrix dw = engine.allocate("dw", 70, 830);
       Matrix db = engine.allocate("db", 1, 70);
       UpdateRule adam = new UpdateRule.Adam(0.9f, 0.999f, 1e-8f);
       Matrix theta = HostEngines.random(engine, 1, 70_003, 4);
