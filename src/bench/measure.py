@@ -6,7 +6,7 @@ up they are measured by turns, the others stopped: what disturbs the machine dis
 the FMA peak takes its turns with them. Two are compared by the median of their ratios, one from each
 round of turns, as rounds differ more than peers do. Results: peers.json,
 peers.md and peers.svg in docs/measurements, and the table in README.md; a part of the work (--quick,
---peers, --stacks) leaves those alone and writes to src/bench/target/report. What the processes say is
+--peers, --stacks, --threads) leaves those alone and writes to src/bench/target/report. What the processes say is
 in src/bench/target/peers.log.
 """
 
@@ -181,7 +181,7 @@ class Measure:
         return results
 
     def threads(self):
-        return [n for n in (1, 2) if n <= len(self.cores)]
+        return [n for n in self.arguments.threads if n <= len(self.cores)]
 
     def build(self):
         """Builds all peers with the newest JDK; those that could not be built, and why."""
@@ -503,6 +503,12 @@ def chosen(option, names, known):
     return asked
 
 
+def numbers(option, text):
+    if not re.fullmatch("[1-9][0-9]*(,[1-9][0-9]*)*", text):
+        fail(f"{option} has {text}; give numbers from 1 on, such as 1,2,4")
+    return [int(number) for number in text.split(",")]
+
+
 def fail(text):
     print(f"ci/peers: {text}", file=sys.stderr)
     sys.exit(2)
@@ -550,6 +556,7 @@ def main():
     parser = argparse.ArgumentParser(prog="ci/peers", description=__doc__.split("\n\n")[1])
     parser.add_argument("--peers", help="only these: " + ",".join(p.name for p in PEERS))
     parser.add_argument("--stacks", help="only these; products for the matrix products")
+    parser.add_argument("--threads", help="numbers of them, of those there are cores for; default 1,2")
     parser.add_argument("--warmup", type=float, help="seconds before it counts; default 8")
     parser.add_argument("--turn", type=float, help="seconds of one; default 0.1")
     parser.add_argument("--turns", type=int, help="of each process; default 25")
@@ -560,7 +567,8 @@ def main():
     arguments.warmup = arguments.warmup or (0.2 if arguments.quick else 8)
     arguments.turn = arguments.turn or (0.05 if arguments.quick else 0.1)
     arguments.turns = arguments.turns or (3 if arguments.quick else 25)
-    part = arguments.quick or arguments.peers or arguments.stacks
+    part = arguments.quick or arguments.peers or arguments.stacks or arguments.threads
+    arguments.threads = numbers("--threads", arguments.threads or "1,2")
     out = TARGET / "report" if part else HOME / "docs/measurements"
     out.mkdir(parents=True, exist_ok=True)
     if not arguments.report:
