@@ -81,15 +81,15 @@ final class LeftPanels {
   /** Where for it the terms from p on begin in the rows from i on, the first of a tile. */
   int start(int worker, int i, int p) {
     if (!packed) {
-      return at + i * stride + p;
+      return transposed ? at + p * stride + i : at + i * stride + p;
     }
     int of = shared ? 0 : worker;
     return starts[of] + (i - tops[of]) / rows * length;
   }
 
-  /** From one row of A to the next, where it is not packed. */
+  /** From one column of A to the next, if it is packed or lies transposed; or else of its rows. */
   int stride() {
-    return stride;
+    return packed ? rows : stride;
   }
 
   /** Whether A lies transposed. */

@@ -53,7 +53,7 @@ abstract class TiledProduct extends Workers.Task {
   private int first; // the terms that are multiplied, a stretch
   private int terms;
   private boolean last;
-  private boolean packsLeft;
+  private boolean byColumns; // A is packed, or lies so that its columns are read
   private boolean packsRight;
   private boolean dividesLeft; // each chunk packs its rows of A
   private boolean dividesRight; // each chunk packs its columns of B
@@ -61,6 +61,7 @@ abstract class TiledProduct extends Workers.Task {
   private int wide; // of the widest tiles, those that are narrower count as one
   private int rowChunks;
   private int columnChunks;
+  private int band; // rows that are multiplied by a tile's columns of B before its neighbour's
   private int block; // columns that are multiplied by a chunk's rows before the next
 
   TiledProduct(Workers workers, Scratch scratch) {
@@ -143,10 +144,10 @@ abstract class TiledProduct extends Workers.Task {
     x.fma(FloatVector.fromArray(SPECIES, b, atB + j), zero).intoArray(c, atC + j);
   }
 
-  /** Here and in one stretch, tile by tile. */
+  /** Here, as one chunk, in one stretch. */
   private void small(int k, boolean transposedA, boolean transposedB) {
-    packsLeft = transposedA || Kernels.wide(n);
-    tiles = Tiles.of(m, n, packsLeft);
+    byColumns = transposedA || Kernels.wide(n);
+    tiles = Tiles.of(m, n, byColumns);
     scratch.reserveRows(1, n);
     if (transposedB || tiles.packRight) {
       int chunks = right.share(tiles, 0, k, 1);
@@ -154,9 +155,7 @@ abstract class TiledProduct extends Workers.Task {
         right.run(chunk, 0);
       }
     }
-    boolean columnsOfA = transposedA && tiles.takeColumns(n);
-    boolean packs = packsLeft && !columnsOfA;
-    if (packs) {
+    if (byColumns && !(transposedA && tiles.takeColumns(n))) {
       int chunks = left.share(tiles.rows, 0, k, 1);
       for (int chunk = 0; chunk < chunks; chunk++) {
         left.pack(chunk);
@@ -165,49 +164,24 @@ abstract class TiledProduct extends Workers.Task {
     if (transposedA) {
       transposedLeft(0, m, 0, k);
     }
-    float[] a = left.floats(0);
-    float[] b = right.floats(0);
-    int end = n <= tiles.next(n).columns ? m * n : 0; // as in rows
-    for (int j = 0; j < n; ) {
-      Tile tile = tiles.next(n - j);
-      int columns = Math.min(tile.columns, n - j);
-      int atB = right.start(0, 0, j);
-      int strideB = right.stride(tile);
-      for (int i = 0; i < m; i += tile.rows) {
-        int rows = Math.min(tile.rows, m - i);
-        int at = atC + i * n + j;
-        boolean whole =
-            rows == tile.rows
-                && (columns == tile.columns || (i + rows - 1) * n + j + tile.columns <= end);
-        float[] sums = whole ? c : scratch.tile(0);
-        int atSums = whole ? at : 0;
-        int stride = whole ? n : tile.columns;
-        int atA = columnsOfA ? left.start(0, 0, 0) + i : left.start(0, i, 0);
-        if (columnsOfA || packs) {
-          int strideA = columnsOfA ? left.stride() : tile.rows;
-          tile.multiply(k, a, atA, strideA, b, atB, strideB, sums, atSums, stride);
-        } else {
-          tile.multiplyRows(rows, k, a, atA, left.stride(), b, atB, strideB, sums, atSums, stride);
-        }
-        if (!whole) {
-          store(sums, tile.columns, rows, columns, c, at, n);
-        }
-      }
-      j += tile.columns;
-    }
-    end(0, m, 0, n, 0);
+    first = 0;
+    terms = k;
+    last = true;
+    band = Math.max(1, m);
+    rows(0, m, 0, n, 0);
   }
 
   /** In chunks, by all workers if that is worth it, stretch by stretch. */
   private void chunked(int k, boolean transposedA, boolean transposedB) {
-    packsLeft = transposedA || Kernels.wide(n);
-    tiles = Tiles.of(m, n, packsLeft);
+    byColumns = transposedA || Kernels.wide(n);
+    tiles = Tiles.of(m, n, byColumns);
+    band = tiles.band;
     int stretch = Kernels.stretch(k);
     packsRight = transposedB || tiles.packRight || (m > FEW_ROWS && (long) k * n > SMALL);
     int depth = Math.min(stretch, k);
     boolean byRows = m >= n;
     boolean large = (long) Math.max(m, n) * depth > PIECE;
-    dividesLeft = packsLeft && large && byRows;
+    dividesLeft = byColumns && large && byRows;
     dividesRight = packsRight && large && !byRows;
     boolean shared = (long) m * n * k >= Kernels.WORTH_SHARING;
     int threads = shared ? workers.threads() : 1;
@@ -224,7 +198,7 @@ abstract class TiledProduct extends Workers.Task {
       }
       if (dividesLeft) {
         left.divide(tiles.rows, first, terms, threads, highest());
-      } else if (packsLeft) {
+      } else if (byColumns) {
         workers.run(packLeft, shared, left.share(tiles.rows, first, terms, parts));
       }
       workers.run(this, shared, rowChunks * columnChunks);
@@ -333,8 +307,8 @@ abstract class TiledProduct extends Workers.Task {
     float[] b = right.floats(worker);
     // A lone tile may store more than a row of C: the next row of tiles overwrites it.
     int end = n <= tiles.next(n).columns ? i1 * n : 0;
-    for (int top = i0; top < i1; top += tiles.band) {
-      int bottom = Math.min(i1, top + tiles.band);
+    for (int top = i0; top < i1; top += band) {
+      int bottom = Math.min(i1, top + band);
       for (int j = j0; j < j1; ) {
         Tile tile = tiles.next(n - j);
         int columns = Math.min(tile.columns, n - j);
@@ -377,10 +351,11 @@ abstract class TiledProduct extends Workers.Task {
     int atSums = direct ? at : 0;
     int stride = direct ? n : tile.columns;
     int strideB = right.stride(tile);
-    if (packsLeft) {
-      tile.multiply(terms, a, atA, tile.rows, b, atB, strideB, sums, atSums, stride);
+    int strideA = left.stride();
+    if (byColumns) {
+      tile.multiply(terms, a, atA, strideA, b, atB, strideB, sums, atSums, stride);
     } else {
-      tile.multiplyRows(rows, terms, a, atA, left.stride(), b, atB, strideB, sums, atSums, stride);
+      tile.multiplyRows(rows, terms, a, atA, strideA, b, atB, strideB, sums, atSums, stride);
     }
     if (!direct && first == 0) {
       store(sums, tile.columns, rows, columns, c, at, n);
