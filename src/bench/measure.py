@@ -4,10 +4,10 @@ All start from the same weights, see the same batches in the same order and must
 loss; a peer that does other work, fails or cannot be built is reported as such. Once all have warmed
 up they are measured by turns, the others stopped: what disturbs the machine disturbs all alike, and
 the FMA peak takes its turns with them. Two are compared by the median of their ratios, one from each
-round of turns, as rounds differ more than peers do. Results: peers.json,
-peers.md and peers.svg in docs/measurements, and the table in README.md; a part of the work (--quick,
---peers, --stacks, --threads) leaves those alone and writes to src/bench/target/report. What the processes say is
-in src/bench/target/peers.log.
+round of turns, as rounds differ more than peers do. Results: peers.json, peers.md and peers.svg in
+docs/measurements, and the table in README.md; a part of the work (--quick, --peers, --stacks,
+--threads) leaves those alone and writes to src/bench/target/report. What the processes say is in
+src/bench/target/peers.log.
 """
 
 import argparse
@@ -181,7 +181,9 @@ class Measure:
         return results
 
     def threads(self):
-        return [n for n in self.arguments.threads if n <= len(self.cores)]
+        if self.arguments.threads is None:
+            return [n for n in (1, 2) if n <= len(self.cores)]
+        return self.arguments.threads
 
     def build(self):
         """Builds all peers with the newest JDK; those that could not be built, and why."""
@@ -503,10 +505,14 @@ def chosen(option, names, known):
     return asked
 
 
-def numbers(option, text):
-    if not re.fullmatch("[1-9][0-9]*(,[1-9][0-9]*)*", text):
-        fail(f"{option} has {text}; give numbers from 1 on, such as 1,2,4")
-    return [int(number) for number in text.split(",")]
+def numbers(option, text, most):
+    if not re.fullmatch("[0-9]+(,[0-9]+)*", text):
+        fail(f"{option} has {text}; give numbers from 1 to {most}, such as 1,2")
+    found = [int(number) for number in text.split(",")]
+    for number in found:
+        if not 1 <= number <= most:
+            fail(f"{option} has {number}; there are 1 to {most} cores")
+    return found
 
 
 def fail(text):
@@ -556,7 +562,7 @@ def main():
     parser = argparse.ArgumentParser(prog="ci/peers", description=__doc__.split("\n\n")[1])
     parser.add_argument("--peers", help="only these: " + ",".join(p.name for p in PEERS))
     parser.add_argument("--stacks", help="only these; products for the matrix products")
-    parser.add_argument("--threads", help="numbers of them, of those there are cores for; default 1,2")
+    parser.add_argument("--threads", help="of a process, such as 1,4; default 1,2")
     parser.add_argument("--warmup", type=float, help="seconds before it counts; default 8")
     parser.add_argument("--turn", type=float, help="seconds of one; default 0.1")
     parser.add_argument("--turns", type=int, help="of each process; default 25")
@@ -567,8 +573,10 @@ def main():
     arguments.warmup = arguments.warmup or (0.2 if arguments.quick else 8)
     arguments.turn = arguments.turn or (0.05 if arguments.quick else 0.1)
     arguments.turns = arguments.turns or (3 if arguments.quick else 25)
-    part = arguments.quick or arguments.peers or arguments.stacks or arguments.threads
-    arguments.threads = numbers("--threads", arguments.threads or "1,2")
+    part = arguments.quick or arguments.peers or arguments.stacks
+    part = part or arguments.threads is not None
+    if arguments.threads is not None:
+        arguments.threads = numbers("--threads", arguments.threads, len(os.sched_getaffinity(0)))
     out = TARGET / "report" if part else HOME / "docs/measurements"
     out.mkdir(parents=True, exist_ok=True)
     if not arguments.report:
