@@ -1,6 +1,8 @@
 package io.deltarule.host;
 
 import java.lang.reflect.InvocationTargetException;
+import java.util.function.LongSupplier;
+import java.util.function.Supplier;
 
 /**
  * Which kernels this JVM runs: those in vectors need the module jdk.incubator.vector, which is
@@ -14,18 +16,32 @@ final class Vectorization {
   /** From this one on, C2 compiles tiles of vectors to nearly the speed of the processor. */
   private static final int FAST_JAVA = 25;
 
+  /** Multiply-adds of a product that may gain from leaving out zeros: half a millisecond. */
+  private static final long LEAST_SPARSE = 1 << 24;
+
   private static final boolean PRESENT = ModuleLayer.boot().findModule(MODULE).isPresent();
 
   private Vectorization() {}
 
   /** The fastest once they are compiled. */
   static Kernels kernels(Workers workers) {
+    return kernels(workers, () -> LEAST_SPARSE);
+  }
+
+  /**
+   * The same.
+   *
+   * @param leastSparse the multiply-adds from which on a product looks for zeros to leave out
+   */
+  static Kernels kernels(Workers workers, LongSupplier leastSparse) {
     if (!PRESENT) {
       return new PlainKernels(workers);
     }
     try {
       return (Kernels)
-          Class.forName(KERNELS).getDeclaredConstructor(Workers.class).newInstance(workers);
+          Class.forName(KERNELS)
+              .getDeclaredConstructor(Workers.class, LongSupplier.class)
+              .newInstance(workers, leastSparse);
     } catch (InvocationTargetException e) {
       throw new IllegalStateException(KERNELS, e.getCause());
     } catch (ReflectiveOperationException e) {
@@ -36,7 +52,13 @@ final class Vectorization {
   /** The plain ones until the fastest are compiled. */
   static Kernels warming(Workers workers) {
     Kernels plain = new PlainKernels(workers);
-    return PRESENT ? new WarmingKernels(plain, kernels(workers), WarmUp.begun()) : plain;
+    if (!PRESENT) {
+      return plain;
+    }
+    Supplier<WarmUp.State> state = WarmUp.begun();
+    LongSupplier leastSparse =
+        () -> state.get() == WarmUp.State.ALL ? LEAST_SPARSE : Long.MAX_VALUE;
+    return new WarmingKernels(plain, kernels(workers, leastSparse), state);
   }
 
   /** How this JVM could be faster; empty if it could not. */

@@ -22,6 +22,8 @@ final class WarmUp implements Runnable {
     NOTHING,
     /** {@link Kernels#wide} products, and gradients of more than one unit. */
     WIDE,
+    /** All but products that leave out zeros. */
+    DENSE,
     ALL
   }
 
@@ -52,6 +54,21 @@ final class WarmUp implements Runnable {
           engine -> new Products(engine, 32, 64, 30)::all,
           engine -> new Products(engine, 32, 32, 64)::all,
           engine -> new Products(engine, 7, 70, 40)::all);
+
+  /** Products that leave out zeros, in lists of few terms for the same reason. */
+  private static final List<Function<Engine, Runnable>> SPARSE =
+      List.of(
+          engine -> new Products(engine, 256, 192, 64).fill(7, 1)::all,
+          engine -> new Products(engine, 192, 256, 64).fill(1, 7)::gradients,
+          engine -> new Products(engine, 70, 230, 801).fill(7, 1)::all,
+          engine -> new Products(engine, 230, 100, 801).fill(1, 7)::gradients);
+
+  /**
+   * A trial that takes less than so many times the time of plain loops is compiled: vectors that
+   * are not take a hundred times as long, and of 128 bits, small ones are no faster than plain
+   * loops.
+   */
+  private static final double COMPILED = 1.25;
 
   /** Faster so many times in a row is no accident. */
   private static final int WINS = 3;
@@ -85,7 +102,8 @@ final class WarmUp implements Runnable {
   public void run() {
     long start = System.nanoTime();
     try (Engine plain = new HostEngine(1, PlainKernels::new);
-        Engine vectors = new HostEngine(1, Vectorization::kernels)) {
+        Engine vectors = new HostEngine(1, Vectorization::kernels);
+        Engine sparse = new HostEngine(1, workers -> Vectorization.kernels(workers, () -> 0))) {
       if (!faster(WIDE, vectors, plain, start)) {
         return;
       }
@@ -93,7 +111,11 @@ final class WarmUp implements Runnable {
       Runnable fast = new Streams(vectors, 1000, 16)::run;
       Runnable slow = new Streams(plain, 1000, 16)::run;
       // In short vectors these are only as fast as plain loops, of which C2 makes vectors, too.
-      if (faster(NARROW, vectors, plain, start) && faster(fast, slow, 2, start)) {
+      if (!faster(NARROW, vectors, plain, start) || !faster(fast, slow, 2, start)) {
+        return;
+      }
+      state = State.DENSE;
+      if (faster(SPARSE, sparse, plain, start)) {
         state = State.ALL;
       }
     }
@@ -102,7 +124,7 @@ final class WarmUp implements Runnable {
   private static boolean faster(
       List<Function<Engine, Runnable>> trials, Engine fast, Engine slow, long start) {
     for (Function<Engine, Runnable> trial : trials) {
-      if (!faster(trial.apply(fast), trial.apply(slow), 1, start)) {
+      if (!faster(trial.apply(fast), trial.apply(slow), COMPILED, start)) {
         return false;
       }
     }
@@ -110,12 +132,12 @@ final class WarmUp implements Runnable {
   }
 
   /** Runs both until the first takes less than so many times the other; false if it never does. */
-  private static boolean faster(Runnable fast, Runnable slow, int times, long start) {
+  private static boolean faster(Runnable fast, Runnable slow, double times, long start) {
     for (int wins = 0; wins < WINS; ) {
       if (System.nanoTime() - start > MOST_NANOS) {
         return false;
       }
-      long most = times * nanos(slow);
+      double most = times * nanos(slow);
       long took = nanos(fast);
       wins = took < most ? wins + 1 : 0;
       LockSupport.parkNanos(took); // half of the time is for the compiler and the steps
@@ -151,6 +173,23 @@ final class WarmUp implements Runnable {
       saved = engine.allocate("saved", m, n);
       result = engine.allocate("result", m, n);
       sums = engine.allocate("sums", 1, m);
+    }
+
+    /** Makes every so manieth number of the left operands, and of the right ones, a one. */
+    Products fill(int leftStep, int rightStep) {
+      ones(left, leftStep);
+      ones(leftTransposed, leftStep);
+      ones(right, rightStep);
+      ones(rightTransposed, rightStep);
+      return this;
+    }
+
+    private void ones(Matrix matrix, int step) {
+      float[] values = new float[(int) matrix.size()];
+      for (int i = 0; i < values.length; i += step) {
+        values[i] = 1;
+      }
+      engine.write(matrix, values);
     }
 
     void all() {

@@ -17,7 +17,8 @@ final class WarmingKernels implements Kernels {
   /**
    * Kernels that change.
    *
-   * @param state how far the last ones are; asked before each call, until they all are compiled
+   * @param state how far the last ones are; asked before each call, until all dense ones are
+   *     compiled
    */
   WarmingKernels(Kernels first, Kernels last, Supplier<WarmUp.State> state) {
     this.state = state;
@@ -29,8 +30,8 @@ final class WarmingKernels implements Kernels {
   private Kernels now(boolean wide) {
     if (now != last) {
       WarmUp.State reached = state.get();
-      if (reached == WarmUp.State.ALL) {
-        now = last; // lets go of the plain ones' memory, too
+      if (reached.compareTo(WarmUp.State.DENSE) >= 0) {
+        now = last; // which asks whether to leave out zeros; lets go of the plain ones' memory, too
       } else if (wide && reached == WarmUp.State.WIDE) {
         return last;
       }

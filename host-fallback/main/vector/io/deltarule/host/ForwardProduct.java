@@ -18,8 +18,8 @@ final class ForwardProduct extends TiledProduct {
   private float[] result;
   private int atResult;
 
-  ForwardProduct(Workers workers, Scratch scratch) {
-    super(workers, scratch);
+  ForwardProduct(Workers workers, Scratch scratch, SparseProduct sparse) {
+    super(workers, scratch, sparse);
   }
 
   void run(

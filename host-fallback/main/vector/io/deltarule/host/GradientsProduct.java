@@ -15,8 +15,8 @@ final class GradientsProduct extends TiledProduct {
   private float[] sums;
   private int atSums;
 
-  GradientsProduct(Workers workers, Scratch scratch) {
-    super(workers, scratch);
+  GradientsProduct(Workers workers, Scratch scratch, SparseProduct sparse) {
+    super(workers, scratch, sparse);
   }
 
   void run(

@@ -16,8 +16,8 @@ final class PropagateProduct extends TiledProduct {
   private float[] result;
   private int atResult;
 
-  PropagateProduct(Workers workers, Scratch scratch) {
-    super(workers, scratch);
+  PropagateProduct(Workers workers, Scratch scratch, SparseProduct sparse) {
+    super(workers, scratch, sparse);
   }
 
   void run(

@@ -26,7 +26,7 @@ final class RightPanels extends Workers.Task {
   private boolean shared;
   private final int[] starts; // of each worker's panels
   private final int[] lefts; // the first column in them
-  private Tiles tiles;
+  private Widths widths;
   private int first; // the rows that are packed
   private int terms;
   private int depth; // of a panel
@@ -52,17 +52,13 @@ final class RightPanels extends Workers.Task {
     b = null;
   }
 
-  int n() {
-    return n;
-  }
-
-  private void choose(Tiles widths, int p, int count) {
+  private void choose(Widths panels, int p, int count) {
     packed = true;
-    tiles = widths;
+    widths = panels;
     first = p;
     terms = count;
     depth = roundUp(terms, LANES);
-    whole = tiles.whole(n) * tiles.columns;
+    whole = widths.whole(n) * widths.columns;
   }
 
   /**
@@ -71,21 +67,21 @@ final class RightPanels extends Workers.Task {
    * @param parts into how many chunks to divide them, if there are so many panels
    * @return how many chunks to {@link #run}
    */
-  int share(Tiles widths, int p, int count, int parts) {
-    choose(widths, p, count);
+  int share(Widths panels, int p, int count, int parts) {
+    choose(panels, p, count);
     shared = true;
-    width = Math.max(1, (whole / tiles.columns + parts - 1) / parts) * tiles.columns;
-    pieces.reserve(1, (long) roundUp(n, tiles.columns) * depth);
+    width = Math.max(1, (whole / widths.columns + parts - 1) / parts) * widths.columns;
+    pieces.reserve(1, (long) roundUp(n, widths.columns) * depth);
     starts[0] = pieces.start(0);
     lefts[0] = 0;
     return (whole + width - 1) / width + (whole < n ? 1 : 0);
   }
 
   /** Makes room for so many columns of some rows in the piece of each worker. */
-  void divide(Tiles widths, int p, int count, int workers, int columns) {
-    choose(widths, p, count);
+  void divide(Widths panels, int p, int count, int workers, int columns) {
+    choose(panels, p, count);
     shared = false;
-    pieces.reserve(workers, (long) roundUp(columns, tiles.columns) * depth);
+    pieces.reserve(workers, (long) roundUp(columns, widths.columns) * depth);
   }
 
   /** Packs columns, the first one that of a tile, for one worker. */
@@ -111,9 +107,9 @@ final class RightPanels extends Workers.Task {
     return starts[of] + (j - lefts[of]) * depth;
   }
 
-  /** From one row of a tile's columns to the next. */
-  int stride(Tile tile) {
-    return packed ? tile.columns : stride;
+  /** From one row of a tile's columns, so many, to the next. */
+  int stride(int columns) {
+    return packed ? columns : stride;
   }
 
   @Override
@@ -137,34 +133,22 @@ final class RightPanels extends Workers.Task {
   }
 
   private void transpose(float[] to, int atTo, int j) {
-    int panel = panel(j);
-    int columns = tiles.next(n - panel).columns;
+    int panel = widths.start(j, n);
+    int columns = widths.next(n - panel);
     int row = atTo + panel * depth + j - panel;
     int from = at + j * stride + first;
     transpose.run(b, from, stride, n - 1 - j, terms, to, row, columns);
-  }
-
-  /** The first column of the panel that has column j. */
-  private int panel(int j) {
-    if (j < whole) {
-      return j - j % tiles.columns;
-    }
-    int start = whole;
-    while (j >= start + tiles.next(n - start).columns) {
-      start += tiles.next(n - start).columns;
-    }
-    return start;
   }
 
   private void copy(float[] to, int atTo, int j0, int j1) {
     int from = at + first * stride;
     if (j1 <= whole) {
       int row = atTo + j0 * depth;
-      copy(b, from + j0, stride, terms, j1 - j0, tiles.columns, to, row, depth);
+      copy(b, from + j0, stride, terms, j1 - j0, widths.columns, to, row, depth);
       return;
     }
     for (int j = j0, columns; j < j1; j += columns) {
-      columns = tiles.next(n - j).columns;
+      columns = widths.next(n - j);
       copy(b, from + j, stride, terms, columns, columns, to, atTo + j * depth, depth);
     }
   }

@@ -9,12 +9,16 @@ final class Scratch {
   /** For packed columns of B. */
   final Pieces right;
 
+  /** For a sparse product's sums. */
+  final Pieces sums;
+
   private final float[][] tiles;
   private final float[][][] rows; // two for each worker
 
   Scratch(int workers) {
     left = new Pieces(workers);
     right = new Pieces(workers);
+    sums = new Pieces(workers);
     tiles = new float[workers][Tile.MOST_ELEMENTS];
     rows = new float[workers][2][0];
   }
@@ -48,6 +52,17 @@ final class Scratch {
     }
     try {
       return new float[HostBlock.length(length)];
+    } catch (OutOfMemoryError e) {
+      throw HostBlock.full(e);
+    }
+  }
+
+  static int[] grow(int[] array, long length) {
+    if (array.length >= length) {
+      return array;
+    }
+    try {
+      return new int[HostBlock.length(length)];
     } catch (OutOfMemoryError e) {
       throw HostBlock.full(e);
     }

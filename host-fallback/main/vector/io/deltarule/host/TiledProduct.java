@@ -45,6 +45,7 @@ abstract class TiledProduct extends Workers.Task {
   private final RightPanels right;
   private final PackLeft packLeft = new PackLeft();
   private final Outer outer = new Outer();
+  private final SparseProduct sparse;
   private float[] c;
   private int atC;
   private int m;
@@ -64,7 +65,8 @@ abstract class TiledProduct extends Workers.Task {
   private int band; // rows that are multiplied by a tile's columns of B before its neighbour's
   private int block; // columns that are multiplied by a chunk's rows before the next
 
-  TiledProduct(Workers workers, Scratch scratch) {
+  TiledProduct(Workers workers, Scratch scratch, SparseProduct sparse) {
+    this.sparse = sparse;
     this.workers = workers;
     this.scratch = scratch;
     left = new LeftPanels(scratch.left, workers.threads());
@@ -78,12 +80,16 @@ abstract class TiledProduct extends Workers.Task {
       Operand<HostBlock> b,
       boolean transposedB,
       Operand<HostBlock> result) {
+    n = result.columns();
+    if (sparse.take(a, transposedA, b, transposedB, result)) {
+      sparse.multiply(this);
+      return;
+    }
     left.take(a, transposedA);
     right.take(b, transposedB);
     c = result.block().floats();
     atC = (int) result.offset();
     m = left.m();
-    n = right.n();
     int k = left.k();
     if (k == 1 && Kernels.wide(n) && n <= OUTER) {
       outer(transposedA);
@@ -150,7 +156,7 @@ abstract class TiledProduct extends Workers.Task {
     tiles = Tiles.of(m, n, byColumns);
     scratch.reserveRows(1, n);
     if (transposedB || tiles.packRight) {
-      int chunks = right.share(tiles, 0, k, 1);
+      int chunks = right.share(tiles.widths, 0, k, 1);
       for (int chunk = 0; chunk < chunks; chunk++) {
         right.run(chunk, 0);
       }
@@ -192,9 +198,9 @@ abstract class TiledProduct extends Workers.Task {
       terms = Math.min(stretch, k - first);
       last = first + terms == k;
       if (dividesRight) {
-        right.divide(tiles, first, terms, threads, widest());
+        right.divide(tiles.widths, first, terms, threads, widest());
       } else if (packsRight) {
-        workers.run(right, shared, right.share(tiles, first, terms, parts));
+        workers.run(right, shared, right.share(tiles.widths, first, terms, parts));
       }
       if (dividesLeft) {
         left.divide(tiles.rows, first, terms, threads, highest());
@@ -211,7 +217,7 @@ abstract class TiledProduct extends Workers.Task {
    */
   private void split(int depth, boolean byRows, boolean large, int threads, int parts) {
     high = (m + tiles.rows - 1) / tiles.rows;
-    wide = tiles.whole(n);
+    wide = tiles.widths.whole(n);
     wide += wide * tiles.columns < n ? 1 : 0;
     rowChunks = 1;
     columnChunks = 1;
@@ -350,7 +356,7 @@ abstract class TiledProduct extends Workers.Task {
     float[] sums = direct ? c : scratch.tile(worker);
     int atSums = direct ? at : 0;
     int stride = direct ? n : tile.columns;
-    int strideB = right.stride(tile);
+    int strideB = right.stride(tile.columns);
     int strideA = left.stride();
     if (byColumns) {
       tile.multiply(terms, a, atA, strideA, b, atB, strideB, sums, atSums, stride);

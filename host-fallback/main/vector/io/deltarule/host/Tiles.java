@@ -2,12 +2,16 @@ package io.deltarule.host;
 
 import static io.deltarule.host.Lanes.LANES;
 
+import java.util.stream.Stream;
+
 /** Tiles of one height, beside each other: which width comes next. */
 final class Tiles {
   private static final Tiles[] ALL = LANES == 16 ? wideRegisters() : fewRegisters();
 
   /** Of each tile. */
   final int rows;
+
+  final Widths widths;
 
   /** Of the widest. */
   final int columns;
@@ -23,7 +27,7 @@ final class Tiles {
 
   private final boolean packLeft; // whether they need a packed A
   private final double speed; // in multiply-adds, relative to others
-  private final Tile[] next; // by the vectors that are left, the last for more
+  private final Tile[] next; // as widths
 
   private Tiles(double speed, int together, boolean packLeft, boolean packRight, Tile... next) {
     this.speed = speed;
@@ -33,6 +37,7 @@ final class Tiles {
     Tile widest = next[next.length - 1];
     rows = widest.rows;
     columns = widest.columns;
+    widths = new Widths(Stream.of(next).mapToInt(tile -> tile.columns / LANES).toArray());
     band = together * rows;
   }
 
@@ -72,21 +77,12 @@ final class Tiles {
    * widest, checking the bounds of A in each term costs a quarter of the speed on JDK 17.
    */
   boolean takeColumns(int n) {
-    return whole(n) == 0;
+    return widths.whole(n) == 0;
   }
 
   /** The tile for the next of so many columns; the first for none. */
   Tile next(int left) {
-    return next[Math.min((Math.max(1, left) + LANES - 1) / LANES, next.length) - 1];
-  }
-
-  /** How many of the widest come first in n columns. */
-  int whole(int n) {
-    int count = 0;
-    for (int left = n; left > 0 && next(left).columns == columns; left -= columns) {
-      count++;
-    }
-    return count;
+    return next[widths.index(left)];
   }
 
   static int roundUp(int number, int to) {

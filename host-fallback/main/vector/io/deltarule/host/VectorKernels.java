@@ -3,6 +3,7 @@ package io.deltarule.host;
 import io.deltarule.engine.Activation;
 import io.deltarule.engine.UpdateRule;
 import io.deltarule.engine.spi.Operand;
+import java.util.function.LongSupplier;
 
 /** In vectors; the products in tiles of them. */
 final class VectorKernels implements Kernels {
@@ -13,13 +14,19 @@ final class VectorKernels implements Kernels {
   private final GradientsProduct gradients;
   private final Updates updates;
 
-  VectorKernels(Workers workers) {
+  /**
+   * Kernels of an engine.
+   *
+   * @param leastSparse the multiply-adds from which on a product looks for zeros to leave out
+   */
+  VectorKernels(Workers workers, LongSupplier leastSparse) {
     Scratch scratch = new Scratch(workers.threads());
+    SparseProduct sparse = new SparseProduct(workers, scratch, leastSparse);
     thinForward = new ThinForward(workers, dots());
-    forward = new ForwardProduct(workers, scratch);
-    propagate = new PropagateProduct(workers, scratch);
+    forward = new ForwardProduct(workers, scratch, sparse);
+    propagate = new PropagateProduct(workers, scratch, sparse);
     thinGradients = new ThinGradients(workers, scratch);
-    gradients = new GradientsProduct(workers, scratch);
+    gradients = new GradientsProduct(workers, scratch, sparse);
     updates = new VectorUpdates(workers);
   }
 
