@@ -7,12 +7,12 @@ import io.deltarule.engine.spi.Operand;
 /**
  * The equations in which a step spends its time, see {@link io.deltarule.engine.Engine}.
  *
- * <p>Every element of a matrix product is computed by the same operations everywhere: the terms are
- * cut into stretches ({@link #stretch}), each is one chain of fused multiply-adds over ascending
- * terms that starts at zero, and the stretches are added in their order; then follow the bias and
- * the activation, or the mask. A {@link #thin} forward product is the exception, as {@link Dots}
- * says. So the bits depend on the shapes alone: not on the processor's vectors, tiles, blocks or
- * threads, and an engine may change from one implementation to another.
+ * <p>Every element of a matrix product has the bits of the same operations everywhere: the terms
+ * are cut into stretches ({@link #stretch}), each is one chain of fused multiply-adds over
+ * ascending terms that starts at zero, and the stretches are added in their order; then follow the
+ * bias and the activation, or the mask. A {@link #thin} forward product is the exception, as {@link
+ * Dots} says. So the bits depend on the shapes alone: not on the processor's vectors, tiles, blocks
+ * or threads, and an engine may change from one implementation to another.
  */
 interface Kernels {
 

@@ -115,26 +115,26 @@ final class LeftLists extends Workers.Task {
     return a[at + (transposed ? p * stride + i : i * stride + p)];
   }
 
-  /** What part of the terms the lists would have: a guess from samples all over A. */
+  /**
+   * What part of the terms lists would have: a guess from samples all over A, which is not small.
+   */
   double density() {
     int count = 0;
     for (int sample = 0; sample < SAMPLES; sample++) {
-      int i = (int) ((long) Math.max(0, m - 2) * sample / (SAMPLES - 1));
+      int i = (int) ((long) (m - 2) * sample / (SAMPLES - 1));
       // Multiples of the golden ratio lie evenly, however many there are.
-      int p = (int) (sample * 0x9E3779B9L % 0x100000000L * Math.max(0, k - GROUP) >>> 32);
-      int end = Math.min(k, p + GROUP);
-      int next = Math.min(m - 1, i + 1);
-      for (int q = p; q < end; q++) {
-        count += element(i, q) != 0 || element(next, q) != 0 ? 1 : 0;
+      int p = (int) (sample * 0x9E3779B9L % 0x100000000L * (k - GROUP) >>> 32);
+      for (int q = p; q < p + GROUP; q++) {
+        count += element(i, q) != 0 || element(i + 1, q) != 0 ? 1 : 0;
       }
     }
-    return (double) count / (SAMPLES * Math.min(GROUP, k));
+    return (double) count / (SAMPLES * GROUP);
   }
 
   /**
    * Makes room for the lists of rows and terms.
    *
-   * @param parts into how many chunks to divide them at least, if there are so many pairs
+   * @param parts into how many chunks to divide them, about
    * @return how many chunks to {@link #run}
    */
   int share(int i0, int i1, int p, int count, int parts) {
@@ -154,7 +154,8 @@ final class LeftLists extends Workers.Task {
     for (int worker = 0; transposed && worker < turned.length; worker++) {
       turned[worker] = Scratch.grow(turned[worker], (long) (MOST_ROWS + LANES) * room);
     }
-    together = 2 * Math.max(1, Math.min(MOST_ROWS / 2, (pairs + parts - 1) / parts));
+    int even = (bottom - top + parts - 1) / parts;
+    together = Math.max(LANES, Math.min(MOST_ROWS, roundUp(even, LANES))); // as they are transposed
     return (bottom - top + together - 1) / together;
   }
 

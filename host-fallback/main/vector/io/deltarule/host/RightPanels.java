@@ -5,7 +5,9 @@ import static io.deltarule.host.Lanes.SPECIES;
 import static io.deltarule.host.Tiles.roundUp;
 
 import io.deltarule.engine.spi.Operand;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * B [k x n], and some of its rows packed: a panel for each column of tiles, row by row; what lies
@@ -26,6 +28,8 @@ final class RightPanels extends Workers.Task {
   private boolean shared;
   private final int[] starts; // of each worker's panels
   private final int[] lefts; // the first column in them
+  private final boolean[] finite; // what each worker has packed, if that is checked
+  private boolean checks;
   private Widths widths;
   private int first; // the rows that are packed
   private int terms;
@@ -37,6 +41,7 @@ final class RightPanels extends Workers.Task {
     this.pieces = pieces;
     starts = new int[workers];
     lefts = new int[workers];
+    finite = new boolean[workers];
   }
 
   void take(Operand<HostBlock> operand, boolean isTransposed) {
@@ -52,7 +57,9 @@ final class RightPanels extends Workers.Task {
     b = null;
   }
 
-  private void choose(Widths panels, int p, int count) {
+  private void choose(Widths panels, int p, int count, boolean checksFinite) {
+    checks = checksFinite;
+    Arrays.fill(finite, true);
     packed = true;
     widths = panels;
     first = p;
@@ -65,10 +72,11 @@ final class RightPanels extends Workers.Task {
    * Makes room for all columns of some rows.
    *
    * @param parts into how many chunks to divide them, if there are so many panels
+   * @param checksFinite whether {@link #finite} will be asked
    * @return how many chunks to {@link #run}
    */
-  int share(Widths panels, int p, int count, int parts) {
-    choose(panels, p, count);
+  int share(Widths panels, int p, int count, int parts, boolean checksFinite) {
+    choose(panels, p, count, checksFinite);
     shared = true;
     width = Math.max(1, (whole / widths.columns + parts - 1) / parts) * widths.columns;
     pieces.reserve(1, (long) roundUp(n, widths.columns) * depth);
@@ -78,8 +86,8 @@ final class RightPanels extends Workers.Task {
   }
 
   /** Makes room for so many columns of some rows in the piece of each worker. */
-  void divide(Widths panels, int p, int count, int workers, int columns) {
-    choose(panels, p, count);
+  void divide(Widths panels, int p, int count, int workers, int columns, boolean checksFinite) {
+    choose(panels, p, count, checksFinite);
     shared = false;
     pieces.reserve(workers, (long) roundUp(columns, widths.columns) * depth);
   }
@@ -88,9 +96,19 @@ final class RightPanels extends Workers.Task {
   void pack(int worker, int j0, int j1) {
     starts[worker] = pieces.start(worker);
     lefts[worker] = j0;
+    finite[worker] = true;
     int narrow = Math.max(j0, Math.min(j1, whole));
-    pack(pieces.floats(worker), starts[worker] - j0 * depth, j0, narrow);
-    pack(pieces.floats(worker), starts[worker] - j0 * depth, narrow, j1);
+    pack(worker, worker, j0, narrow);
+    pack(worker, worker, narrow, j1);
+  }
+
+  /** Whether no number of what a worker finds packed is infinite or NaN. */
+  boolean finite(int worker) {
+    boolean all = finite[worker];
+    for (int i = 0; shared && i < finite.length; i++) {
+      all &= finite[i];
+    }
+    return all;
   }
 
   /** Where a worker finds the panels, or B. */
@@ -118,18 +136,70 @@ final class RightPanels extends Workers.Task {
     boolean narrow = j0 >= whole;
     int start = narrow ? whole : j0;
     int end = narrow ? n : Math.min(whole, j0 + width);
-    pack(pieces.floats(0), starts[0], start, end);
+    pack(0, worker, start, end);
   }
 
-  /** Packs columns of wide panels, or of narrow ones; that of column j is at atTo + j depth. */
-  private void pack(float[] to, int atTo, int start, int end) {
+  /**
+   * Packs columns of wide panels, or of narrow ones.
+   *
+   * @param of whose they are
+   * @param by who does it
+   */
+  private void pack(int of, int by, int start, int end) {
+    float[] to = pieces.floats(of);
+    int atTo = starts[of] - lefts[of] * depth; // the panel of column j is at atTo + j depth
+    int last = Math.min(n, end);
     if (transposed) {
-      for (int j = start; j < Math.min(n, end); j += LANES) {
+      for (int j = start; j < last; j += LANES) {
         transpose(to, atTo, j);
       }
     } else if (start < end) {
       copy(to, atTo, start, end);
     }
+    for (int j = start, columns; checks && j < last; j += columns) {
+      columns = widths.next(n - j);
+      int count = Math.min(columns, last - j);
+      finite[by] &= finite(to, atTo + j * depth, terms, columns, count);
+    }
+  }
+
+  /** Whether no number of a panel's first columns, so many, is infinite or NaN. */
+  private static boolean finite(float[] x, int at, int rows, int stride, int columns) {
+    if (columns == stride) {
+      return allFinite(x, at, rows * columns / (4 * LANES), 4 * LANES, LANES);
+    }
+    boolean all = true;
+    int whole = rows < 4 ? 0 : SPECIES.loopBound(columns);
+    for (int j = 0; j < whole; j += LANES) {
+      all &= allFinite(x, at + j, rows / 4, 4 * stride, stride);
+      all &= allFinite(x, at + j + (rows - 4) * stride, 1, 0, stride);
+    }
+    int bits = 0; // negative once the exponent of a number is that of infinity and NaN
+    for (int p = 0, from = at; p < rows; p++, from += stride) {
+      for (int j = whole; j < columns; j++) {
+        bits |= (Float.floatToRawIntBits(x[from + j]) & Integer.MAX_VALUE) + (1 << 23);
+      }
+    }
+    return all && bits >= 0;
+  }
+
+  /**
+   * Likewise of four vectors, {@code apart} from each other, so many times. One loop: with two, C2
+   * of JDK 17 makes an object of each vector.
+   */
+  private static boolean allFinite(float[] x, int at, int times, int step, int apart) {
+    FloatVector zero = FloatVector.zero(SPECIES);
+    FloatVector s0 = zero;
+    FloatVector s1 = zero;
+    FloatVector s2 = zero;
+    FloatVector s3 = zero;
+    for (int i = 0, from = at; i < times; i++, from += step) {
+      s0 = FloatVector.fromArray(SPECIES, x, from).fma(zero, s0);
+      s1 = FloatVector.fromArray(SPECIES, x, from + apart).fma(zero, s1);
+      s2 = FloatVector.fromArray(SPECIES, x, from + 2 * apart).fma(zero, s2);
+      s3 = FloatVector.fromArray(SPECIES, x, from + 3 * apart).fma(zero, s3);
+    }
+    return s0.add(s1).add(s2.add(s3)).reduceLanes(VectorOperators.ADD) == 0;
   }
 
   private void transpose(float[] to, int atTo, int j) {

@@ -18,8 +18,9 @@ import jdk.incubator.vector.VectorOperators;
  * A'}.
  *
  * <p>The bits are those of the whole sums. Zero times a finite number is a zero, which changes no
- * sum but -0, and a sum comes to that only if all products before were too small for a float. So if
- * B has a number that is not finite, or a sum ends as -0, nothing is left out.
+ * sum but -0, to 0; the next product that is not zero makes the two the same again. A sum comes to
+ * -0 only by underflow. So if one ends as -0, or if B has a number that is not finite, nothing is
+ * left out.
  */
 final class SparseProduct extends Workers.Task {
 
@@ -40,6 +41,9 @@ final class SparseProduct extends Workers.Task {
 
   /** Of these, those that are multiplied by a panel of B before it is left. */
   private static final int BAND = 256;
+
+  /** Rows of a chunk, at least. */
+  private static final int LEAST_ROWS = 16;
 
   /** Chunks for each thread, if there are too few panels to give each thread some. */
   private static final int CHUNKS = 4;
@@ -126,7 +130,8 @@ final class SparseProduct extends Workers.Task {
     Widths widths = SparseTile.WIDTHS;
     int panels = (columns + widths.columns - 1) / widths.columns;
     divides = threads == 1 || panels >= 2 * threads;
-    rowChunks = divides ? 1 : (parts + panels - 1) / panels;
+    int most = (Math.min(rows, ROWS) + LEAST_ROWS - 1) / LEAST_ROWS;
+    rowChunks = divides ? 1 : Math.min(most, (parts + panels - 1) / panels);
     scratch.reserveRows(workers.threads(), stride);
     scratch.sums.reserve(workers.threads(), (long) (BAND + LANES) * widths.columns);
     if (transposedLeft) {
@@ -140,9 +145,9 @@ final class SparseProduct extends Workers.Task {
         terms = Math.min(stretch, k - first);
         workers.run(lists, shared, lists.share(top, bottom, first, terms, parts));
         if (divides) {
-          right.divide(widths, first, terms, threads, widths.columns);
+          right.divide(widths, first, terms, threads, widths.columns, true);
         } else {
-          workers.run(right, shared, right.share(widths, first, terms, parts));
+          workers.run(right, shared, right.share(widths, first, terms, parts, true));
         }
         workers.run(this, shared, panels * rowChunks);
       }
@@ -176,7 +181,7 @@ final class SparseProduct extends Workers.Task {
     SparseTile tile = SparseTile.next(columns - j);
     float[] b = right.floats(worker);
     int atB = right.start(worker, first, j);
-    boolean finite = finite(b, atB, terms, tile.columns, width);
+    boolean finite = right.finite(worker);
     int pairs = (bottom - top + 1) / 2;
     int part = chunk % rowChunks;
     int i0 = top + (int) ((long) pairs * part / rowChunks) * 2;
@@ -258,36 +263,6 @@ final class SparseProduct extends Workers.Task {
     for (; q < count; q++) {
       c[to + q] += sums[at + q];
     }
-  }
-
-  /** Whether no number of a panel's columns, so many, is infinite or NaN. */
-  private static boolean finite(float[] x, int at, int rows, int line, int width) {
-    if (width == line) {
-      return finite(x, at, rows * line);
-    }
-    float sum = 0;
-    for (int p = 0; p < rows; p++) {
-      for (int j = 0; j < width; j++) { // past them may be anything
-        sum = Math.fma(x[at + p * line + j], 0, sum);
-      }
-    }
-    return sum == 0;
-  }
-
-  /** Likewise of so many numbers, a multiple of four vectors. */
-  private static boolean finite(float[] x, int at, int count) {
-    FloatVector zero = FloatVector.zero(SPECIES);
-    FloatVector s0 = zero;
-    FloatVector s1 = zero;
-    FloatVector s2 = zero;
-    FloatVector s3 = zero;
-    for (int i = at; i < at + count; i += 4 * LANES) {
-      s0 = FloatVector.fromArray(SPECIES, x, i).fma(zero, s0);
-      s1 = FloatVector.fromArray(SPECIES, x, i + LANES).fma(zero, s1);
-      s2 = FloatVector.fromArray(SPECIES, x, i + 2 * LANES).fma(zero, s2);
-      s3 = FloatVector.fromArray(SPECIES, x, i + 3 * LANES).fma(zero, s3);
-    }
-    return s0.add(s1).add(s2.add(s3)).reduceLanes(VectorOperators.ADD) == 0;
   }
 
   /** Whether one of so many sums, a multiple of four vectors, is -0. */

@@ -156,7 +156,7 @@ abstract class TiledProduct extends Workers.Task {
     tiles = Tiles.of(m, n, byColumns);
     scratch.reserveRows(1, n);
     if (transposedB || tiles.packRight) {
-      int chunks = right.share(tiles.widths, 0, k, 1);
+      int chunks = right.share(tiles.widths, 0, k, 1, false);
       for (int chunk = 0; chunk < chunks; chunk++) {
         right.run(chunk, 0);
       }
@@ -198,9 +198,9 @@ abstract class TiledProduct extends Workers.Task {
       terms = Math.min(stretch, k - first);
       last = first + terms == k;
       if (dividesRight) {
-        right.divide(tiles.widths, first, terms, threads, widest());
+        right.divide(tiles.widths, first, terms, threads, widest(), false);
       } else if (packsRight) {
-        workers.run(right, shared, right.share(tiles.widths, first, terms, parts));
+        workers.run(right, shared, right.share(tiles.widths, first, terms, parts, false));
       }
       if (dividesLeft) {
         left.divide(tiles.rows, first, terms, threads, highest());

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 class WarmUpTest {
 
   @Test
-  void endsWithVectorsThatAreFasterThanPlainLoops() {
+  void endsWithAllCompiled() {
     WarmUp warmUp = new WarmUp();
     warmUp.run();
     assertEquals(WarmUp.State.ALL, warmUp.state());
