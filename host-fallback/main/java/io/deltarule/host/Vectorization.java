@@ -16,7 +16,7 @@ final class Vectorization {
   /** From this one on, C2 compiles tiles of vectors to nearly the speed of the processor. */
   private static final int FAST_JAVA = 25;
 
-  /** Multiply-adds of a product that may gain from leaving out zeros: half a millisecond. */
+  /** Multiply-adds of a product that may gain from leaving out zeros: 0.2 ms on a core. */
   private static final long LEAST_SPARSE = 1 << 24;
 
   private static final boolean PRESENT = ModuleLayer.boot().findModule(MODULE).isPresent();
